@@ -1,0 +1,18 @@
+# Writes build_info.h: what a result file says of the program. Run at every build, so that the commit is the built one.
+execute_process(COMMAND git -C ${SOURCE} rev-parse --short=12 HEAD OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE
+                ERROR_QUIET RESULT_VARIABLE failed)
+if(failed)
+  set(commit "unknown")
+else()
+  execute_process(COMMAND git -C ${SOURCE} status --porcelain OUTPUT_VARIABLE changes ERROR_QUIET)
+  if(changes)
+    string(APPEND commit "-dirty")
+  endif()
+endif()
+set(text "#define PQ_VERSION \"${VERSION}\"\n#define PQ_COMMIT \"${commit}\"\n#define PQ_BUILD_TYPE \"${TYPE}\"\n#define PQ_COMPILER \"${COMPILER}\"\n")
+if(EXISTS ${OUT})
+  file(READ ${OUT} before)
+endif()
+if(NOT text STREQUAL "${before}")
+  file(WRITE ${OUT} "${text}")
+endif()

@@ -1,0 +1,184 @@
+/* pqbert model synth --config NAME --out PREFIX: a synthetic model, calibrated and then tried on fresh tokens.
+ * pqbert model info PREFIX: what a model is; refuses a damaged one. */
+#include "../model_io/synth.h"
+#include "../model_io/tokens.h"
+#include "../mpi/engine_plain.h"
+#include "commands.h"
+#include "options.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct pq_plan plain_plan(const struct pq_shape *shape, size_t seq, size_t batch)
+{
+    return (struct pq_plan){ .shape = *shape, .seq = seq, .batch = batch, .protocol = PQ_PREPROCESSED, .ranks = 1,
+                             .softmax = pq_softmax_widths((uint32_t)seq) };
+}
+
+/* Runs the plain engine over `batch` random sequences of length seq; logits are not needed. */
+static void run_plain(const struct pq_model *model, const struct pq_embedding *embedding, const struct pq_observer *observer,
+                      uint64_t seed, size_t seq, size_t batch)
+{
+    const struct pq_plan plan = plain_plan(&model->shape, seq, batch);
+    uint32_t *token = pq_alloc(4 * seq * batch);
+    int32_t *logits = pq_alloc(4 * model->shape.labels * batch);
+    struct pq_plain *plain = pq_plain_create(&plan, model, embedding, observer);
+    pq_tokens_random(seed, &model->shape, token, seq * batch);
+    pq_plain_run(plain, token, logits);
+    pq_plain_free(plain);
+    free(token);
+    free(logits);
+}
+
+/* What the trial on fresh tokens showed, per layer. */
+struct trial { uint32_t layers; struct { uint64_t code[16], values, wrapped; } layer[256]; };
+
+static void count_range(void *user, uint32_t layer, const char *what, uint64_t values, uint64_t wrapped)
+{
+    struct trial *t = user;
+    (void)what;
+    t->layer[layer].values += values;
+    t->layer[layer].wrapped += wrapped;
+}
+
+static void count_codes(void *user, uint32_t layer, const char *what, const uint64_t histogram[16])
+{
+    struct trial *t = user;
+    (void)what;
+    for (int i = 0; i < 16; i++)
+        t->layer[layer].code[i] += histogram[i];
+}
+
+static uint64_t print_trial(const struct trial *t)
+{
+    uint64_t wrapped = 0;
+    printf("activation codes in %% per layer, and values that left their ring, on tokens the calibration did not see:\n");
+    printf("%-6s", "layer");
+    for (int c = -8; c < 8; c++)
+        printf("%5d", c);
+    printf("  overflows of values\n");
+    for (uint32_t l = 0; l <= t->layers; l++) {
+        uint64_t all = 0;
+        for (int c = 0; c < 16; c++)
+            all += t->layer[l].code[c];
+        if (l < t->layers)
+            printf("%-6u", l);
+        else
+            printf("%-6s", "head");
+        for (int c = 0; c < 16; c++)
+            printf("%5.1f", all ? 100.0 * (double)t->layer[l].code[c] / (double)all : 0.0);
+        printf("  %" PRIu64 " of %" PRIu64 "\n", t->layer[l].wrapped, t->layer[l].values);
+        wrapped += t->layer[l].wrapped;
+    }
+    return wrapped;
+}
+
+static enum pq_status synth(const struct pq_options *o, struct pq_error *err)
+{
+    struct pq_shape shape;
+    struct pq_model model;
+    struct pq_embedding embedding;
+    enum pq_status s = pq_shape_parse(o->config, &shape, err);
+    if (s == PQ_OK)
+        s = pq_shape_check(&shape, err);
+    if (s == PQ_OK)
+        s = pq_model_writable(o->out, err);
+    if (s != PQ_OK)
+        return s;
+    const size_t seq = shape.max_seq < PQ_SYNTH_SEQ ? shape.max_seq : PQ_SYNTH_SEQ;
+
+    printf("making %s from seed %" PRIu64 "\n", o->config, o->seed);
+    struct pq_synth *synth = pq_synth_begin(&shape, o->seed, &model, &embedding);
+    const struct pq_observer calibrator = pq_synth_observer(synth);
+    printf("calibrating on %d random sequences of %zu tokens\n", PQ_SYNTH_BATCH, seq);
+    fflush(stdout);
+    run_plain(&model, &embedding, &calibrator, o->seed, seq, PQ_SYNTH_BATCH);
+    pq_synth_end(synth);
+
+    struct trial trial = { .layers = shape.layers };
+    const struct pq_observer listener = { .user = &trial, .range = count_range, .codes = count_codes };
+    const size_t lengths[] = { 8, 32, 128 };
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        if (lengths[i] <= shape.max_seq)
+            run_plain(&model, &embedding, &listener, o->seed + 1 + i, lengths[i], 128 / lengths[i]);
+    if (print_trial(&trial) && shape.trunc >= 6)
+        printf("warning: values overflowed; the logits of such inputs are not what the model means\n");
+
+    s = pq_model_write(o->out, &model, &embedding, err);
+    if (s == PQ_OK)
+        printf("wrote %s.secret.h5 (P0's) and %s.public.h5\n", o->out, o->out);
+    pq_model_free(&model);
+    pq_embedding_free(&embedding);
+    return s;
+}
+
+static void print_linear(const char *name, const struct pq_linear *l)
+{
+    double low = 1e300, high = 0;
+    unsigned least = UINT32_MAX, most = 0;
+    for (uint32_t o = 0; o < l->out; o++) {
+        low = l->scale[o] < low ? l->scale[o] : low;
+        high = l->scale[o] > high ? l->scale[o] : high;
+        least = l->multiplier[o] < least ? l->multiplier[o] : least;
+        most = l->multiplier[o] > most ? l->multiplier[o] : most;
+    }
+    printf("  %-14s %5u x %-5u  scale %.3g to %.3g  multiplier %u to %u\n", name, l->out, l->in, low, high, least, most);
+}
+
+static enum pq_status info(const struct pq_options *o, struct pq_error *err)
+{
+    static const char *const names[PQ_LINEARS_PER_LAYER] = { "qkv", "attention_out", "ffn1", "ffn2" };
+    struct pq_model model;
+    struct pq_embedding embedding;
+    enum pq_status s = pq_model_read_secret(o->argument, &model, err);
+    if (s != PQ_OK)
+        return s;
+    s = pq_model_read_public(o->argument, &embedding, err);
+    if (s == PQ_OK && memcmp(model.id, embedding.id, 32))
+        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together", o->argument,
+                    o->argument);
+    if (s == PQ_OK) {
+        printf("model          %s\nchecksum       ", o->argument);
+        for (int i = 0; i < 32; i++)
+            printf("%02x", model.id[i]);
+        printf("\n");
+        for (size_t i = 0; i < PQ_SHAPE_FIELDS; i++)
+            printf("%-14s %u\n", pq_shape_name[i], *pq_shape_value(&model.shape, i));
+        for (uint32_t l = 0; l < model.shape.layers; l++) {
+            printf("layer %u  exp scale %.3f\n", l, model.layer[l].exp_scale);
+            for (int k = 0; k < PQ_LINEARS_PER_LAYER; k++)
+                print_linear(names[k], &model.layer[l].linear[k]);
+        }
+        printf("head\n");
+        print_linear("pooler", &model.pooler);
+        print_linear("classifier", &model.classifier);
+        pq_embedding_free(&embedding);
+    }
+    pq_model_free(&model);
+    return s;
+}
+
+int pq_cmd_model(int argc, char **argv)
+{
+    struct pq_options o;
+    struct pq_error err = { "" };
+    bool help = false;
+    enum pq_status s;
+    const int is_synth = argc > 1 && !strcmp(argv[1], "synth"), is_info = argc > 1 && !strcmp(argv[1], "info");
+
+    if (argc > 1 && !strcmp(argv[1], "--help")) {
+        printf("Usage: pqbert model synth --config NAME --out PREFIX [--seed N]\n       pqbert model info PREFIX\n");
+        return 0;
+    }
+    if (!is_synth && !is_info)
+        s = pq_fail(&err, PQ_USER, "model needs 'synth' or 'info'; pqbert model --help explains");
+    else
+        s = pq_options_parse(is_synth ? PQ_CMD_SYNTH : PQ_CMD_INFO, argc - 1, argv + 1, &o, &help, &err);
+    if (s == PQ_OK && !help)
+        s = is_synth ? synth(&o, &err) : info(&o, &err);
+    if (s != PQ_OK)
+        fprintf(stderr, "pqbert: %s\n", err.text);
+    return (int)s;
+}

@@ -1,0 +1,74 @@
+/* pqbert plain: the integer model on clear values, in one process. */
+#include "../model_io/tokens.h"
+#include "../mpi/engine_plain.h"
+#include "commands.h"
+#include "options.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum pq_status plain(const struct pq_options *o, struct pq_error *err)
+{
+    struct pq_model model;
+    struct pq_embedding embedding;
+    uint32_t *token = NULL;
+    size_t count = 0;
+    if (o->seq.count > 1 || o->threads.count > 1)
+        return pq_fail(err, PQ_USER, "plain does one inference: give one value for --seq and --threads");
+    if (!o->seq.count && !o->tokens)
+        return pq_fail(err, PQ_USER, "plain needs --seq LENGTH or --tokens FILE");
+    enum pq_status s = pq_model_read_secret(o->model, &model, err);
+    if (s != PQ_OK)
+        return s;
+    s = pq_model_read_public(o->model, &embedding, err);
+    if (s != PQ_OK) {
+        pq_model_free(&model);
+        return s;
+    }
+    if (memcmp(model.id, embedding.id, 32))
+        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together", o->model, o->model);
+    else if (o->tokens)
+        s = pq_tokens_read(o->tokens, &model.shape, &token, &count, err);
+    else if (o->seq.value[0] > model.shape.max_seq)
+        s = pq_fail(err, PQ_USER, "length %llu is over the model's limit of %u tokens", (unsigned long long)o->seq.value[0],
+                    model.shape.max_seq);
+    else {
+        count = o->seq.value[0];
+        token = pq_alloc(4 * count);
+        pq_tokens_random(o->input_seed, &model.shape, token, count);
+    }
+    if (s == PQ_OK) {
+        const struct pq_plan plan = { .shape = model.shape, .seq = count, .batch = 1, .protocol = PQ_PREPROCESSED, .ranks = 1,
+                                      .softmax = pq_softmax_widths((uint32_t)count) };
+        int32_t *logits = pq_alloc(4 * model.shape.labels);
+        if (o->threads.count)
+            omp_set_num_threads((int)o->threads.value[0]);
+        struct pq_plain *engine = pq_plain_create(&plan, &model, &embedding, NULL);
+        pq_plain_run(engine, token, logits);
+        printf("logits");
+        for (uint32_t i = 0; i < model.shape.labels; i++)
+            printf(" %d", logits[i]);
+        printf("\n");
+        pq_plain_free(engine);
+        free(logits);
+    }
+    free(token);
+    pq_model_free(&model);
+    pq_embedding_free(&embedding);
+    return s;
+}
+
+int pq_cmd_plain(int argc, char **argv)
+{
+    struct pq_options o;
+    struct pq_error err = { "" };
+    bool help;
+    enum pq_status s = pq_options_parse(PQ_CMD_PLAIN, argc, argv, &o, &help, &err);
+    if (s == PQ_OK && !help)
+        s = plain(&o, &err);
+    if (s != PQ_OK)
+        fprintf(stderr, "pqbert: %s\n", err.text);
+    return (int)s;
+}

@@ -1,0 +1,161 @@
+/* pqbert sweep: all points of the lists in one launch, every repetition verified and written to the result file at once. */
+#include "../kernels/machine.h"
+#include "commands.h"
+#include "environment.h"
+#include "progress.h"
+#include "record_point.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sweep {
+    struct pq_launch launch;
+    struct pq_results *results; /* world rank 0 */
+    struct pq_progress progress;
+    double peak, bandwidth; /* of one core */
+    size_t invalid;
+};
+
+/* World rank 0 decides what is left to do, so that all ranks agree. */
+static uint64_t missing(struct sweep *w, const struct pq_run_record *like)
+{
+    uint64_t left = 0;
+    if (w->launch.group.world_rank == 0) {
+        const uint64_t have = pq_results_count(w->results, like), want = w->launch.options.repeat;
+        left = have < want ? want - have : 0;
+    }
+    pq_group_broadcast(&w->launch.group, 0, &left, sizeof left);
+    return left;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static double median_ms(const struct pq_measurement *m, size_t n)
+{
+    uint64_t *t = pq_alloc(n * sizeof *t);
+    for (size_t i = 0; i < n; i++)
+        t[i] = m[i].online_ns;
+    qsort(t, n, sizeof *t, ascending);
+    const double middle = n % 2 ? (double)t[n / 2] : ((double)t[n / 2 - 1] + (double)t[n / 2]) / 2;
+    free(t);
+    return middle / 1e6;
+}
+
+/* Writes one repetition; a failure of the disk ends the job, with everything before it safe. */
+static void keep(struct sweep *w, struct pq_run_record *r, const struct pq_measurement *m, uint64_t repetition)
+{
+    struct pq_error err;
+    pq_record_measured(r, m, repetition);
+    if (pq_results_add_run(w->results, r, &err) != PQ_OK)
+        pq_group_die(&w->launch.group, "writing results", "%s", err.text);
+}
+
+static void keep_operations(struct sweep *w, const struct pq_measurement *m, size_t n, uint64_t first_row)
+{
+    struct pq_error err;
+    struct pq_op_record *ops;
+    const size_t count = pq_record_operations(m, n, first_row, &ops);
+    if (pq_results_add_ops(w->results, ops, count, &err) != PQ_OK)
+        pq_group_die(&w->launch.group, "writing results", "%s", err.text);
+    free(ops);
+}
+
+static void run_point(struct sweep *w, const struct pq_point *p, size_t number, size_t total)
+{
+    const struct pq_launch *l = &w->launch;
+    const uint64_t warmup = l->options.warmup;
+    struct pq_run_record r;
+    struct pq_session session;
+    const struct pq_session_setup setup = pq_launch_setup(l, p);
+    char name[128];
+    snprintf(name, sizeof name, "%s S=%zu G=%zu threads=%zu", pq_protocol_name[p->plan.protocol], p->plan.seq, p->plan.ranks, p->threads);
+
+    struct pq_prediction predicted;
+    pq_predict(&p->plan, !l->options.no_verify, &predicted);
+    pq_record_point(&r, l, p, &predicted, w->peak, w->bandwidth);
+    pq_prediction_free(&predicted);
+    const uint64_t left = missing(w, &r), done = l->options.repeat - left;
+    if (!left) {
+        pq_progress_line(&w->progress, "[%zu/%zu] %s: in the file already", number, total, name);
+        return;
+    }
+
+    struct pq_measurement *m = pq_alloc(left * sizeof *m), warm;
+    uint32_t *token = pq_launch_input(l, p);
+    uint64_t first_row = 0;
+    struct pq_error err;
+    size_t wrong = 0;
+    const char *why = "logits differ from the replayed ones";
+    pq_progress_note(&w->progress, "[%zu/%zu] %s: set-up", number, total, name);
+    pq_session_open(&session, &setup);
+    for (uint64_t i = 0; i < warmup + left; i++) {
+        pq_progress_note(&w->progress, "[%zu/%zu] %s: %s %" PRIu64, number, total, name, i < warmup ? "warm-up" : "repetition",
+                         i < warmup ? i + 1 : i - warmup + 1 + done);
+        struct pq_measurement *now = i < warmup ? &warm : &m[i - warmup];
+        pq_session_repeat(&session, token, now);
+        if (l->group.world_rank != 0)
+            continue;
+        if (pq_record_compare(now, &session.predicted, &err) != PQ_OK) {
+            now->verdict = PQ_WRONG;
+            why = err.text;
+        }
+        wrong += now->verdict == PQ_WRONG;
+        if (i < warmup)
+            continue;
+        if (i == warmup)
+            pq_results_runs(w->results, (size_t *)&first_row);
+        keep(w, &r, now, done + i - warmup);
+    }
+    pq_session_close(&session);
+    if (l->group.world_rank == 0) {
+        keep_operations(w, m, left, first_row);
+        w->invalid += wrong != 0;
+        if (wrong)
+            pq_progress_line(&w->progress, "[%zu/%zu] %s: INVALID (%s)", number, total, name, why);
+        else
+            pq_progress_line(&w->progress, "[%zu/%zu] %s: online %.2f ms (median of %" PRIu64 "), floor %.2f ms, %.2f MB online by all parties, %s",
+                             number, total, name, median_ms(m, left), left, (double)r.floor_ns / 1e6, (double)r.online_bytes / 1e6,
+                             l->options.no_verify ? "UNCHECKED" : "VALID");
+    }
+    free(token);
+    free(m);
+}
+
+int pq_cmd_sweep(int argc, char **argv)
+{
+    struct sweep w = { 0 };
+    struct pq_launch *l = &w.launch;
+    struct pq_error err;
+    enum pq_status status = pq_launch_begin(l, PQ_CMD_SWEEP, &argc, &argv, &err);
+    if (status != PQ_OK || l->help)
+        return pq_launch_end(l, status, &err);
+
+    struct pq_environment env = { 0 };
+    const bool first = l->group.world_rank == 0;
+    if (first) {
+        w.peak = pq_machine_peak_macs();
+        w.bandwidth = pq_machine_read_bandwidth();
+    }
+    pq_environment_describe(&env, l, argc, argv, w.peak, w.bandwidth);
+    if (first)
+        status = pq_results_open(l->options.out, l->options.resume, &env, &w.results, &err);
+    status = pq_group_agree(&l->group, status, &err);
+    if (status == PQ_OK) {
+        w.progress = pq_progress_start(first);
+        for (size_t i = 0; i < l->point_count; i++)
+            run_point(&w, &l->points[i], i + 1, l->point_count);
+        if (first && w.invalid)
+            status = pq_fail(&err, PQ_INVALID, "%zu of %zu points are INVALID; no time is given for them", w.invalid, l->point_count);
+        status = pq_group_agree(&l->group, status, &err);
+        if (first)
+            pq_results_close(w.results);
+    }
+    pq_environment_free(&env);
+    return pq_launch_end(l, status, &err);
+}

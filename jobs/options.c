@@ -1,0 +1,200 @@
+#include "options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const pq_protocol_name[2] = { [PQ_PUBLISHED] = "published", [PQ_PREPROCESSED] = "preprocessed" };
+const char *const pq_maximum_name[2] = { [PQ_TREE] = "tree", [PQ_COUNT] = "count" };
+const char *const pq_tables_name[2] = { [PQ_DIRECT] = "direct", [PQ_COMPACT] = "compact" };
+
+enum key { KEY_MODEL = 256, KEY_CONFIG, KEY_OUT, KEY_SEQ, KEY_INPUT_SEED, KEY_TOKENS, KEY_PROTOCOL, KEY_RANKS, KEY_THREADS,
+           KEY_BATCH, KEY_REPEAT, KEY_WARMUP, KEY_RESUME, KEY_SEED, KEY_MAX, KEY_TABLES, KEY_KERNEL, KEY_NET, KEY_BIND,
+           KEY_NO_VERIFY, KEY_CHECK, KEY_HELP };
+
+enum { POINT = PQ_CMD_RUN | PQ_CMD_SWEEP, MODEL = PQ_CMD_PLAIN | PQ_CMD_COST | POINT };
+
+static const struct row { unsigned commands, needed; struct argp_option option; } table[] = {
+    { MODEL, MODEL, { "model", KEY_MODEL, "PREFIX", 0, "model files PREFIX.secret.h5 and PREFIX.public.h5", 0 } },
+    { PQ_CMD_SYNTH, PQ_CMD_SYNTH, { "config", KEY_CONFIG, "NAME", 0,
+      "bert-tiny, bert-mini, bert-base, bert-large, or layers=..,hidden=..,heads=..,ffn=..,vocab=..; precisions may follow a "
+      "name, as in bert-tiny,trunc=4", 0 } },
+    { PQ_CMD_SYNTH | PQ_CMD_SWEEP, PQ_CMD_SYNTH | PQ_CMD_SWEEP, { "out", KEY_OUT, "FILE", 0,
+      "what is written: PREFIX of the model files, or the result file", 0 } },
+    { MODEL, PQ_CMD_COST | PQ_CMD_SWEEP, { "seq", KEY_SEQ, "LIST", 0, "sequence lengths, 1 to 512", 0 } },
+    { PQ_CMD_PLAIN | POINT, 0, { "input-seed", KEY_INPUT_SEED, "N", 0, "random token ids from this seed (default 1)", 0 } },
+    { PQ_CMD_PLAIN | PQ_CMD_RUN, 0, { "tokens", KEY_TOKENS, "FILE", 0, "token ids from a file, which P1 alone reads", 0 } },
+    { PQ_CMD_COST | POINT, 0, { "protocol", KEY_PROTOCOL, "LIST", 0, "published, preprocessed (default preprocessed)", 0 } },
+    { PQ_CMD_COST | POINT, 0, { "ranks", KEY_RANKS, "LIST", 0,
+      "ranks per party, at most a third of the launch (default: a third of the launch; cost: 1)", 0 } },
+    { PQ_CMD_PLAIN | POINT, 0, { "threads", KEY_THREADS, "LIST", 0, "OpenMP threads per rank (default 1)", 0 } },
+    { PQ_CMD_COST | POINT, 0, { "batch", KEY_BATCH, "N", 0, "sequences at once (default 1)", 0 } },
+    { PQ_CMD_SWEEP, 0, { "repeat", KEY_REPEAT, "N", 0, "measured repetitions of each point (default 10)", 0 } },
+    { PQ_CMD_SWEEP, 0, { "warmup", KEY_WARMUP, "N", 0, "repetitions before them, verified but not recorded (default 2)", 0 } },
+    { PQ_CMD_SWEEP, 0, { "resume", KEY_RESUME, NULL, 0, "continue FILE: skip what it holds already", 0 } },
+    { PQ_CMD_SYNTH | POINT, 0, { "seed", KEY_SEED, "N", 0,
+      "synth: which model (default 1). run, sweep: fixes the protocol's randomness, INSECURE-BENCH", 0 } },
+    { PQ_CMD_COST | POINT, 0, { "max", KEY_MAX, "KIND", 0, "maximum in softmax: auto, tree or count", 0 } },
+    { PQ_CMD_COST | POINT, 0, { "tables", KEY_TABLES, "KIND", 0,
+      "auto, direct (fewer rounds) or compact (less offline material)", 0 } },
+    { POINT | PQ_CMD_PLAIN, 0, { "kernel", KEY_KERNEL, "NAME", 0, "matrix kernel (pqbert kernels lists them)", 0 } },
+    { POINT, 0, { "net", KEY_NET, "LIST", 0, "none: the network as it is", 0 } },
+    { POINT, 0, { "no-verify", KEY_NO_VERIFY, NULL, 0,
+      "keep the input at P1: no replay, and results are UNCHECKED", 0 } },
+    { PQ_CMD_KERNELS, 0, { "check", KEY_CHECK, NULL, 0, "exit 3 where a tuned kernel is slower than what it replaces", 0 } },
+    { ~0u, 0, { "help", KEY_HELP, NULL, 0, "this text", -1 } },
+};
+enum { ROWS = sizeof table / sizeof *table };
+
+struct parse { struct pq_options *o; struct pq_error *err; enum pq_command command; uint64_t seen; bool help; enum pq_status status; };
+
+static enum pq_status number(const char *name, const char *text, uint64_t low, uint64_t high, uint64_t *out, struct pq_error *err)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (errno || end == text || *end || *text == '-' || *out < low || *out > high)
+        return pq_fail(err, PQ_USER, "--%s %s is no number from %" PRIu64 " to %" PRIu64, name, text, low, high);
+    return PQ_OK;
+}
+
+/* One value of a list: a number, or one of two names. */
+static enum pq_status list(const char *name, const char *text, uint64_t low, uint64_t high, const char *const names[2],
+                           struct pq_list *out, struct pq_error *err)
+{
+    char copy[512];
+    if (strlen(text) >= sizeof copy)
+        return pq_fail(err, PQ_USER, "--%s: the list is longer than %zu characters", name, sizeof copy - 1);
+    strcpy(copy, text);
+    out->count = 0;
+    for (char *p = copy, *item; (item = strsep(&p, ",")) != NULL;) {
+        uint64_t v;
+        if (out->count == PQ_LIST)
+            return pq_fail(err, PQ_USER, "--%s: more than %d values; split the sweep", name, PQ_LIST);
+        if (names) {
+            for (v = 0; v < 2 && strcmp(item, names[v]); v++)
+                ;
+            if (v == 2)
+                return pq_fail(err, PQ_USER, "--%s: there is no '%s'; use %s, %s or both", name, item, names[0], names[1]);
+        } else {
+            enum pq_status s = number(name, item, low, high, &v, err);
+            if (s != PQ_OK)
+                return s;
+        }
+        for (size_t i = 0; i < out->count; i++)
+            if (out->value[i] == v)
+                return pq_fail(err, PQ_USER, "--%s: %s stands twice in the list", name, item);
+        out->value[out->count++] = v;
+    }
+    return PQ_OK;
+}
+
+static enum pq_status choice(const char *name, const char *text, const char *const names[2], int *out, struct pq_error *err)
+{
+    *out = !strcmp(text, "auto") ? 0 : !strcmp(text, names[0]) ? 1 : !strcmp(text, names[1]) ? 2 : -1;
+    return *out >= 0 ? PQ_OK : pq_fail(err, PQ_USER, "--%s: there is no '%s'; use auto, %s or %s", name, text, names[0], names[1]);
+}
+
+static enum pq_status take(struct parse *p, int key, const char *name, char *text)
+{
+    struct pq_options *o = p->o;
+    struct pq_error *err = p->err;
+    int which = 0;
+    enum pq_status s = PQ_OK;
+    switch (key) {
+    case KEY_MODEL: o->model = text; break;
+    case KEY_CONFIG: o->config = text; break;
+    case KEY_OUT: o->out = text; break;
+    case KEY_TOKENS: o->tokens = text; break;
+    case KEY_KERNEL: o->kernel = text; break;
+    case KEY_SEQ: return list(name, text, 1, PQ_MAX_SEQ, NULL, &o->seq, err);
+    case KEY_RANKS: return list(name, text, 1, 4096, NULL, &o->ranks, err);
+    case KEY_THREADS: return list(name, text, 1, 512, NULL, &o->threads, err);
+    case KEY_PROTOCOL: return list(name, text, 0, 0, pq_protocol_name, &o->protocol, err);
+    case KEY_BATCH: return number(name, text, 1, 1024, &o->batch, err);
+    case KEY_REPEAT: return number(name, text, 1, 100000, &o->repeat, err);
+    case KEY_WARMUP: return number(name, text, 0, 1000, &o->warmup, err);
+    case KEY_INPUT_SEED: o->input_seed_given = true; return number(name, text, 0, UINT64_MAX, &o->input_seed, err);
+    case KEY_SEED: o->seed_given = true; return number(name, text, 0, UINT64_MAX, &o->seed, err);
+    case KEY_MAX: s = choice(name, text, pq_maximum_name, &which, err); o->maximum = (enum pq_maximum_choice)which; return s;
+    case KEY_TABLES: s = choice(name, text, pq_tables_name, &which, err); o->tables = (enum pq_tables_choice)which; return s;
+    case KEY_NET:
+        if (strcmp(text, "none"))
+            return pq_fail(err, PQ_USER, "--net %s: this version emulates no network; use none", text);
+        break;
+    case KEY_RESUME: o->resume = true; break;
+    case KEY_NO_VERIFY: o->no_verify = true; break;
+    case KEY_CHECK: o->check = true; break;
+    default: PQ_ASSERT(!"an option without a case");
+    }
+    return s;
+}
+
+static error_t parse_one(int key, char *text, struct argp_state *state)
+{
+    struct parse *p = state->input;
+    if (key == KEY_HELP) {
+        p->help = true;
+        return 0;
+    }
+    if (key == ARGP_KEY_ARG) {
+        if (p->command != PQ_CMD_INFO || p->o->argument) {
+            p->status = pq_fail(p->err, PQ_USER, "'%s' is not expected here; --help lists the options", text);
+            return EINVAL;
+        }
+        p->o->argument = text;
+        return 0;
+    }
+    for (size_t r = 0; r < ROWS; r++)
+        if (table[r].option.key == key) {
+            if (p->seen >> r & 1) {
+                p->status = pq_fail(p->err, PQ_USER, "--%s is given twice", table[r].option.name);
+                return EINVAL;
+            }
+            p->seen |= UINT64_C(1) << r;
+            p->status = take(p, key, table[r].option.name, text);
+            return p->status == PQ_OK ? 0 : EINVAL;
+        }
+    return ARGP_ERR_UNKNOWN;
+}
+
+enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, struct pq_options *o, bool *help,
+                                struct pq_error *err)
+{
+    struct argp_option options[ROWS + 1];
+    size_t n = 0;
+    for (size_t r = 0; r < ROWS; r++)
+        if (table[r].commands & (unsigned)command)
+            options[n++] = table[r].option;
+    options[n] = (struct argp_option){ 0 };
+    const struct argp argp = { .options = options, .parser = parse_one,
+                               .args_doc = command == PQ_CMD_INFO ? "PREFIX" : NULL };
+    struct parse p = { .o = o, .err = err, .command = command };
+    int at = 0;
+
+    *o = (struct pq_options){ .batch = 1, .repeat = 10, .warmup = 2, .input_seed = 1, .seed = 1, .net = "none" };
+    const error_t e = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, &at, &p);
+    *help = p.help;
+    if (p.help) {
+        argp_help(&argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_LONG, argv[0]);
+        return PQ_OK;
+    }
+    if (p.status != PQ_OK)
+        return p.status;
+    if (e)
+        return pq_fail(err, PQ_USER, "%s: '%s' cannot be understood here (unknown, or its value is missing); --help lists the options",
+                       argv[0], at > 1 && at <= argc ? argv[at - 1] : argv[argc - 1]);
+    for (size_t r = 0; r < ROWS; r++)
+        if ((table[r].needed & (unsigned)command) && !(p.seen >> r & 1))
+            return pq_fail(err, PQ_USER, "%s needs --%s %s; --help explains it", argv[0], table[r].option.name, table[r].option.arg);
+    if (command == PQ_CMD_INFO && !o->argument)
+        return pq_fail(err, PQ_USER, "%s needs the PREFIX of a model's files", argv[0]);
+    if (o->tokens && o->input_seed_given)
+        return pq_fail(err, PQ_USER, "--tokens and --input-seed exclude each other: the input is one or the other");
+    if (o->tokens && o->seq.count)
+        return pq_fail(err, PQ_USER, "--tokens and --seq exclude each other: the file says how long the input is");
+    return PQ_OK;
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Prints the path of a Python that can import h5py, numpy and matplotlib.
+#
+# Tries PQ_PYTHON if set, python3 on PATH, /usr/bin/python3, and the virtual environment build/python; if none can,
+# makes that environment with pip. Status 2 and one line when that fails too.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+made=$root/build/python
+
+usable() {
+    command -v "$1" >/dev/null && "$1" -c 'import h5py, numpy, matplotlib' >/dev/null 2>&1
+}
+
+for python in ${PQ_PYTHON:+"$PQ_PYTHON"} python3 /usr/bin/python3 "$made/bin/python3"; do
+    if usable "$python"; then
+        command -v "$python"
+        exit 0
+    fi
+done
+
+echo "python.sh: no Python here has h5py, numpy and matplotlib; making build/python" >&2
+if ! { python3 -m venv "$made" && "$made/bin/python3" -m pip install --quiet h5py numpy matplotlib; } >&2 ||
+    ! usable "$made/bin/python3"; then
+    echo "python.sh: cannot make build/python; install h5py, numpy and matplotlib, or set PQ_PYTHON" >&2
+    exit 2
+fi
+echo "$made/bin/python3"

@@ -1,0 +1,168 @@
+#include "record_point.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void text(char field[PQ_NAME], const char *value)
+{
+    snprintf(field, PQ_NAME, "%s", value);
+}
+
+static uint64_t sent(const struct pq_tally party[PQ_ROLES], enum pq_phase phase)
+{
+    uint64_t sum = 0;
+    for (int r = 0; r < PQ_ROLES; r++)
+        sum += pq_tally_phase(&party[r], phase).bytes;
+    return sum;
+}
+
+static uint64_t messages(const struct pq_tally party[PQ_ROLES], enum pq_phase phase)
+{
+    uint64_t sum = 0;
+    for (int r = 0; r < PQ_ROLES; r++)
+        sum += pq_tally_phase(&party[r], phase).messages;
+    return sum;
+}
+
+void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const struct pq_point *p,
+                     const struct pq_prediction *predicted, double peak, double bandwidth)
+{
+    const struct pq_shape *s = &p->plan.shape;
+    const char *name = strrchr(l->options.model, '/');
+    uint64_t work = 0;
+    memset(r, 0, sizeof *r);
+    text(r->model, name ? name + 1 : l->options.model);
+    for (int i = 0; i < 8; i++)
+        snprintf(r->model_id + 2 * i, 3, "%02x", l->model_id[i]);
+    r->layers = s->layers;
+    r->hidden = s->hidden;
+    r->heads = s->heads;
+    r->ffn = s->ffn;
+    r->trunc = s->trunc;
+    r->seq_len = p->plan.seq;
+    r->batch = p->plan.batch;
+    r->ranks_per_party = p->plan.ranks;
+    r->threads = p->threads;
+    text(r->protocol, pq_protocol_name[p->plan.protocol]);
+    text(r->max_variant, pq_maximum_name[p->plan.maximum]);
+    text(r->tables, pq_tables_name[p->plan.tables]);
+    text(r->net, l->options.net);
+    text(r->kernel, l->gemm->name);
+    text(r->transport, pq_group_transport(&l->group));
+    text(r->mode, l->options.seed_given ? "INSECURE-BENCH" : "secure");
+    r->input_seed = l->options.input_seed;
+
+    r->setup_bytes_predicted = sent(predicted->party, PQ_SETUP);
+    r->offline_bytes_predicted = sent(predicted->party, PQ_OFFLINE);
+    r->online_bytes_predicted = sent(predicted->party, PQ_ONLINE);
+    r->offline_messages_predicted = messages(predicted->party, PQ_OFFLINE);
+    r->online_messages_predicted = messages(predicted->party, PQ_ONLINE);
+    r->online_rounds_predicted = pq_tally_rounds(predicted->party, PQ_ONLINE);
+    for (int role = 0; role < PQ_ROLES; role++) {
+        const struct pq_count n = pq_tally_phase(&predicted->party[role], PQ_ONLINE);
+        work = n.multiply_adds > work ? n.multiply_adds : work;
+    }
+    r->multiply_adds = work;
+    r->lookups = pq_tally_phase(&predicted->party[PQ_P2], PQ_ONLINE).lookups;
+    r->predicted_memory_p0 = predicted->memory[PQ_P0];
+    r->predicted_memory_p1 = predicted->memory[PQ_P1];
+    r->predicted_memory_p2 = predicted->memory[PQ_P2];
+    r->floor_ns = pq_point_floor_ns(p, predicted, peak, bandwidth);
+}
+
+void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m, uint64_t repetition)
+{
+    static const char *const verdicts[] = { [PQ_VALID] = "VALID", [PQ_WRONG] = "INVALID", [PQ_UNCHECKED] = "UNCHECKED" };
+    const time_t now = time(NULL);
+    struct tm utc;
+    r->repetition = repetition;
+    r->setup_ns = m->setup_ns;
+    r->offline_ns = m->offline_ns;
+    r->online_ns = m->online_ns;
+    r->verify_ns = m->verify_ns;
+    r->setup_bytes = sent(m->party, PQ_SETUP);
+    r->offline_bytes = sent(m->party, PQ_OFFLINE);
+    r->online_bytes = sent(m->party, PQ_ONLINE);
+    r->online_bytes_p0 = pq_tally_phase(&m->party[PQ_P0], PQ_ONLINE).bytes;
+    r->online_bytes_p1 = pq_tally_phase(&m->party[PQ_P1], PQ_ONLINE).bytes;
+    r->online_bytes_p2 = pq_tally_phase(&m->party[PQ_P2], PQ_ONLINE).bytes;
+    r->online_internal_bytes = 0;
+    for (int role = 0; role < PQ_ROLES; role++)
+        r->online_internal_bytes += pq_tally_phase(&m->party[role], PQ_ONLINE).internal_bytes;
+    r->offline_messages = messages(m->party, PQ_OFFLINE);
+    r->online_messages = messages(m->party, PQ_ONLINE);
+    r->online_rounds = pq_tally_rounds(m->party, PQ_ONLINE);
+    r->peak_memory_p0 = m->peak_memory[PQ_P0];
+    r->peak_memory_p1 = m->peak_memory[PQ_P1];
+    r->peak_memory_p2 = m->peak_memory[PQ_P2];
+    text(r->verdict, verdicts[m->verdict]);
+    gmtime_r(&now, &utc);
+    strftime(r->utc, sizeof r->utc, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+enum pq_status pq_record_compare(const struct pq_measurement *m, const struct pq_prediction *predicted, struct pq_error *err)
+{
+    for (int r = 0; r < PQ_ROLES; r++)
+        for (int phase = 0; phase < PQ_PHASES; phase++)
+            for (int o = 0; o < PQ_OPERATIONS; o++) {
+                const struct pq_count *a = &m->party[r].at[phase][o], *b = &predicted->party[r].at[phase][o];
+                if (a->bytes != b->bytes || a->messages != b->messages || a->rounds != b->rounds ||
+                    a->internal_bytes != b->internal_bytes || a->internal_messages != b->internal_messages)
+                    return pq_fail(err, PQ_INVALID, "P%d %s %s: sent %" PRIu64 " bytes in %" PRIu64 " messages and %" PRIu64
+                                   " rounds (inside the party %" PRIu64 " in %" PRIu64 "), cost predicted %" PRIu64 ", %" PRIu64
+                                   ", %" PRIu64 " (%" PRIu64 ", %" PRIu64 ")", r, pq_phase_name[phase], pq_operation_name[o],
+                                   a->bytes, a->messages, a->rounds, a->internal_bytes, a->internal_messages, b->bytes,
+                                   b->messages, b->rounds, b->internal_bytes, b->internal_messages);
+            }
+    return PQ_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+enum account { COMPUTE, WAIT, INTERNAL };
+
+static uint64_t median(const struct pq_measurement *m, size_t n, int role, int phase, int o, enum account which)
+{
+    uint64_t *v = pq_alloc(n * sizeof *v);
+    for (size_t i = 0; i < n; i++) {
+        const struct pq_count *c = &m[i].party[role].at[phase][o];
+        v[i] = which == COMPUTE ? c->compute_ns : which == WAIT ? c->wait_ns : c->internal_ns;
+    }
+    qsort(v, n, sizeof *v, ascending);
+    const uint64_t middle = n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+    free(v);
+    return middle;
+}
+
+size_t pq_record_operations(const struct pq_measurement *m, size_t repetitions, uint64_t point, struct pq_op_record **ops)
+{
+    size_t count = 0;
+    *ops = pq_alloc(PQ_ROLES * PQ_PHASES * PQ_OPERATIONS * sizeof **ops);
+    for (int o = 0; o < PQ_OPERATIONS; o++)
+        for (int phase = 0; phase < PQ_PHASES; phase++)
+            for (int role = 0; role < PQ_ROLES; role++) {
+                const struct pq_count *c = &m[repetitions - 1].party[role].at[phase][o];
+                struct pq_op_record *r = &(*ops)[count];
+                memset(r, 0, sizeof *r);
+                r->point = point;
+                text(r->operation, pq_operation_name[o]);
+                text(r->phase, pq_phase_name[phase]);
+                r->party = (uint64_t)role;
+                r->compute_ns = median(m, repetitions, role, phase, o, COMPUTE);
+                r->wait_ns = median(m, repetitions, role, phase, o, WAIT);
+                r->internal_ns = median(m, repetitions, role, phase, o, INTERNAL);
+                r->bytes = c->bytes;
+                r->internal_bytes = c->internal_bytes;
+                r->messages = c->messages;
+                r->rounds = c->rounds;
+                count += r->bytes || r->compute_ns || r->wait_ns || r->internal_ns;
+            }
+    return count;
+}

@@ -1,0 +1,239 @@
+/* Tiles of 512-bit vectors for the AVX-512 variants of gemm16.h. Private: gemm16_avx512bw.c and
+ * gemm16_avx512vnni.c include it after defining what their instruction set calls a multiply-add:
+ *
+ *   MAC(b, a, c, t)         zmm c += pairs of zmm a times pairs of zmm b
+ *   MAC_MEM(off, b, c, t)   zmm c += (the 32 bits at off(left), in all lanes) times pairs of zmm b
+ *
+ * both as assembler text, t being a scratch register. The loop over depth is written in assembler because compilers
+ * cannot be trusted with it: GCC 12 copies every accumulator around vpdpwssd, which halves the rate.
+ *
+ * A tile is R rows x V vectors of 16 columns. Its R*V accumulators stay in registers for the whole loop; R*V >= 10
+ * hides the latency (5 cycles, two per cycle). Per pair of k a tile loads V vectors of the right operand and R pairs
+ * of the left one, so that 8 x 3 needs 11 loads for 24 multiply-adds where two loads a cycle are possible.
+ *
+ *   8 x 3, 8 x 2   one panel, many columns: limited by the multiply-adds
+ *   24, 16, 8 x 1  three, two, one panels, at most 16 columns: limited by the memory that the weights come from */
+
+#include "gemm16_pack.h"
+
+#include <immintrin.h>
+
+#define CLOBBERS                                                                                                    \
+    "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",        \
+        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", \
+        "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31"
+
+#define FIRST_8 "0,1,2,3,4,5,6,7"
+#define FIRST_16 FIRST_8 ",8,9,10,11,12,13,14,15"
+#define FIRST_24 FIRST_16 ",16,17,18,19,20,21,22,23"
+
+/* Assembler's own loop over a list of accumulators. */
+#define ZERO(list) ".irp c," list "\n\tvpxord %%zmm\\c, %%zmm\\c, %%zmm\\c\n\t.endr\n\t"
+
+/* Low halves of all 32-bit lanes of two neighbouring accumulators, side by side, to their 64 bytes of the result. */
+#define PUT(c, d) "vpermt2w %%zmm" #d ", %%zmm31, %%zmm" #c "\n\tvmovdqa64 %%zmm" #c ", 32*" #c "(%[t])\n\t"
+#define PUT_8 "vmovdqa64 %[even], %%zmm31\n\t" PUT(0, 1) PUT(2, 3) PUT(4, 5) PUT(6, 7)
+#define PUT_16 PUT_8 PUT(8, 9) PUT(10, 11) PUT(12, 13) PUT(14, 15)
+#define PUT_24 PUT_16 PUT(16, 17) PUT(18, 19) PUT(20, 21) PUT(22, 23)
+static const _Alignas(64) uint16_t even_words[32] = {
+    0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+    32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62,
+};
+
+#define LOAD(from, b) "vmovdqa64 " from ", %%zmm" #b "\n\t"
+#define PAIR(row, a) "vpbroadcastd 4*" #row "(%[l]), %%zmm" #a "\n\t"
+
+/* One row of a wide tile: its pair in all lanes, times the vectors of the right operand in zmm24, 25, 26. */
+#define ROW2(row, a, c0, c1) PAIR(row, a) MAC(24, a, c0, 30) MAC(25, a, c1, 31)
+#define ROW3(row, a, c0, c1, c2) PAIR(row, a) MAC(24, a, c0, 29) MAC(25, a, c1, 30) MAC(26, a, c2, 31)
+
+/* 8 rows of one panel times the vector in zmm24; `left` is the panel's address as assembler text. */
+#define PANEL1(left, c0, c1, c2, c3, c4, c5, c6, c7)                                                                \
+    MAC_MEM("0" left, 24, c0, 28) MAC_MEM("4" left, 24, c1, 29) MAC_MEM("8" left, 24, c2, 30)                       \
+    MAC_MEM("12" left, 24, c3, 31) MAC_MEM("16" left, 24, c4, 28) MAC_MEM("20" left, 24, c5, 29)                    \
+    MAC_MEM("24" left, 24, c6, 30) MAC_MEM("28" left, 24, c7, 31)
+
+#define NEXT "add $32, %[l]\n\tadd $64, %[r]\n\tdec %[p]\n\tjnz 1b\n\t"
+
+/* The tiles. l: left panel, r: right block, both at the first pair of k; pairs >= 1 of them; step: bytes to the next
+ * panel (tall tiles) or block (wide tiles); ahead: bytes from l to what is needed soon, fetched beside the work.
+ * The result goes to t, row after row, 16 * V elements each; but 8 x 3 gives [8][32] for its first two vectors, then
+ * [8][16] for the third, because rows of 48 elements would straddle the 64-byte stores that they are read back from. */
+static void tile_8x3(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
+{
+    __asm__ volatile(ZERO(FIRST_24)
+                     "1:\n\t"
+                     LOAD("(%[r])", 24) LOAD("(%[r],%[s])", 25) LOAD("(%[r],%[s],2)", 26)
+                     "prefetcht0 (%[l],%[f])\n\t"
+                     ROW3(0, 27, 0, 1, 16) ROW3(1, 28, 2, 3, 17) ROW3(2, 27, 4, 5, 18) ROW3(3, 28, 6, 7, 19)
+                     ROW3(4, 27, 8, 9, 20) ROW3(5, 28, 10, 11, 21) ROW3(6, 27, 12, 13, 22) ROW3(7, 28, 14, 15, 23)
+                     NEXT
+                     PUT_24
+                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
+                     : [t] "r"(t), [even] "m"(even_words), [s] "r"(step), [f] "r"(ahead)
+                     : CLOBBERS);
+}
+
+static void tile_8x2(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
+{
+    __asm__ volatile(ZERO(FIRST_16)
+                     "1:\n\t"
+                     LOAD("(%[r])", 24) LOAD("(%[r],%[s])", 25)
+                     "prefetcht0 (%[l],%[f])\n\t"
+                     ROW2(0, 26, 0, 1) ROW2(1, 27, 2, 3) ROW2(2, 28, 4, 5) ROW2(3, 29, 6, 7)
+                     ROW2(4, 26, 8, 9) ROW2(5, 27, 10, 11) ROW2(6, 28, 12, 13) ROW2(7, 29, 14, 15)
+                     NEXT
+                     PUT_16
+                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
+                     : [t] "r"(t), [even] "m"(even_words), [s] "r"(step), [f] "r"(ahead)
+                     : CLOBBERS);
+}
+
+static void tile_24x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
+{
+    __asm__ volatile(ZERO(FIRST_24)
+                     "1:\n\t"
+                     LOAD("(%[r])", 24)
+                     "prefetcht0 (%[l],%[f0])\n\tprefetcht0 (%[l],%[f1])\n\tprefetcht0 (%[l],%[f2])\n\t"
+                     PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
+                     PANEL1("(%[l],%[s])", 8, 9, 10, 11, 12, 13, 14, 15)
+                     PANEL1("(%[l],%[s],2)", 16, 17, 18, 19, 20, 21, 22, 23)
+                     NEXT
+                     PUT_24
+                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
+                     : [t] "r"(t), [even] "m"(even_words), [s] "r"(step), [f0] "r"(ahead), [f1] "r"(ahead + step),
+                       [f2] "r"(ahead + 2 * step)
+                     : CLOBBERS);
+}
+
+static void tile_16x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
+{
+    __asm__ volatile(ZERO(FIRST_16)
+                     "1:\n\t"
+                     LOAD("(%[r])", 24)
+                     "prefetcht0 (%[l],%[f0])\n\tprefetcht0 (%[l],%[f1])\n\t"
+                     PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
+                     PANEL1("(%[l],%[s])", 8, 9, 10, 11, 12, 13, 14, 15)
+                     NEXT
+                     PUT_16
+                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
+                     : [t] "r"(t), [even] "m"(even_words), [s] "r"(step), [f0] "r"(ahead), [f1] "r"(ahead + step)
+                     : CLOBBERS);
+}
+
+static void tile_8x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
+{
+    (void)step;
+    __asm__ volatile(ZERO(FIRST_8)
+                     "1:\n\t"
+                     LOAD("(%[r])", 24)
+                     "prefetcht0 (%[l],%[f0])\n\t"
+                     PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
+                     NEXT
+                     PUT_8
+                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
+                     : [t] "r"(t), [even] "m"(even_words), [f0] "r"(ahead)
+                     : CLOBBERS);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The part of z that a tile will add to is asked for before the tile is computed, lest it wait for it at the end. */
+static void fetch_tile(const uint16_t *z, size_t z_stride, size_t rows, size_t cols)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j += 32)
+            __builtin_prefetch(z + i * z_stride + j, 1);
+}
+
+/* z[i][j] += t[i][j] for the rows x cols that exist, cols <= 16; a row of t has 16 elements. */
+static void add_16(uint16_t *z, size_t z_stride, const uint16_t *t, size_t rows, size_t cols)
+{
+    __mmask16 some = (__mmask16)(0xffffu >> (16 - cols));
+    for (size_t i = 0; i < rows; i++) {
+        uint16_t *to = z + i * z_stride;
+        __m256i more = _mm256_load_si256((const void *)(t + 16 * i));
+        _mm256_mask_storeu_epi16(to, some, _mm256_add_epi16(_mm256_maskz_loadu_epi16(some, to), more));
+    }
+}
+
+/* The same for cols <= 32, a row of t having 32 elements. */
+static void add_32(uint16_t *z, size_t z_stride, const uint16_t *t, size_t rows, size_t cols)
+{
+    __mmask32 some = (__mmask32)(0xffffffffu >> (32 - cols));
+    for (size_t i = 0; i < rows; i++) {
+        uint16_t *to = z + i * z_stride;
+        __m512i more = _mm512_load_si512((const void *)(t + 32 * i));
+        _mm512_mask_storeu_epi16(to, some, _mm512_add_epi16(_mm512_maskz_loadu_epi16(some, to), more));
+    }
+}
+
+/* At most 16 columns: each weight is read once, from memory, for 16 multiply-adds. The three panels of a tile come
+ * from the three thirds of the rows, so that each third is one stream from its first byte to its last and what is
+ * fetched AHEAD bytes early is always what comes next. */
+static void multiply_narrow(const char *left, const char *right, uint16_t *z, size_t rows, size_t depth, size_t m,
+                            size_t z_stride)
+{
+    enum { AHEAD = 2048 };
+    size_t panel = pq_gemm16_panel_bytes(depth), pairs = pq_gemm16_ceil(depth, 2);
+    size_t panels = pq_gemm16_ceil(rows, PQ_PANEL_ROWS), third = panels / 3;
+    _Alignas(64) uint16_t t[24 * 16];
+    for (size_t i = 0; i < third; i++) {
+        tile_24x1(t, left + i * panel, right, pairs, third * panel, AHEAD);
+        for (size_t s = 0; s < 3; s++) {
+            size_t row = (s * third + i) * PQ_PANEL_ROWS;
+            add_16(z + row * z_stride, z_stride, t + s * 128, least(rows - row, PQ_PANEL_ROWS), m);
+        }
+    }
+    size_t row = 3 * third * PQ_PANEL_ROWS;
+    if (row < rows) { /* one panel or two are left */
+        (rows - row > PQ_PANEL_ROWS ? tile_16x1 : tile_8x1)(t, left + 3 * third * panel, right, pairs, panel, AHEAD);
+        add_16(z + row * z_stride, z_stride, t, rows - row, m);
+    }
+}
+
+/* More than 16 columns. Blocks, from the innermost: 2 or 3 vectors of the right operand over PAIRS pairs (24 KiB)
+ * stay in the L1 cache while ROWS rows of the left operand (64 KiB) pass by; those stay in L2, with their part of z,
+ * until all columns are done, so that weights are read from memory once. Beside each tile the next panel is fetched. */
+static void multiply_wide(const char *left, const char *right, uint16_t *z, size_t rows, size_t depth, size_t m,
+                          size_t z_stride)
+{
+    enum { PAIRS = 128, ROWS = 128 };
+    size_t panel = pq_gemm16_panel_bytes(depth), block = pq_gemm16_block_bytes(depth);
+    size_t all_pairs = pq_gemm16_ceil(depth, 2), vectors = pq_gemm16_ceil(m, PQ_BLOCK_COLS);
+    _Alignas(64) uint16_t t[8 * 48];
+    for (size_t p = 0; p < all_pairs; p += PAIRS)
+        for (size_t i0 = 0; i0 < rows; i0 += ROWS)
+            for (size_t v = 0; v < vectors;) {
+                /* 3 at a time, but never 1 at the end: 8 accumulators would not hide the latency */
+                size_t wide = vectors - v == 2 || vectors - v == 4 ? 2 : 3, j = v * PQ_BLOCK_COLS;
+                size_t cols = least(m - j, wide * PQ_BLOCK_COLS);
+                for (size_t i = i0; i < least(rows, i0 + ROWS); i += PQ_PANEL_ROWS) {
+                    const char *l = left + i / PQ_PANEL_ROWS * panel + p * 32, *r = right + v * block + p * 64;
+                    size_t some = least(rows - i, PQ_PANEL_ROWS);
+                    uint16_t *to = z + i * z_stride + j;
+                    fetch_tile(to, z_stride, some, cols);
+                    (wide == 3 ? tile_8x3 : tile_8x2)(t, l, r, least(all_pairs - p, PAIRS), block, panel);
+                    add_32(to, z_stride, t, some, least(cols, 32));
+                    if (cols > 32)
+                        add_16(to + 32, z_stride, t + 8 * 32, some, cols - 32);
+                }
+                v += wide;
+            }
+}
+
+static void multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t depth, size_t m,
+                     size_t z_stride)
+{
+    const char *l = (const char *)left + i0 / PQ_PANEL_ROWS * pq_gemm16_panel_bytes(depth);
+    if (depth == 0 || i0 >= i1)
+        return;
+    if (m > PQ_BLOCK_COLS)
+        multiply_wide(l, right, z + i0 * z_stride, i1 - i0, depth, m, z_stride);
+    else if (m > 0)
+        multiply_narrow(l, right, z + i0 * z_stride, i1 - i0, depth, m, z_stride);
+    _mm256_zeroupper(); /* the tiles are assembler: the compiler does not know that upper halves are in use */
+}

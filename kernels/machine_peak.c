@@ -1,0 +1,161 @@
+/* The two measured peaks of machine.h. The loops are assembler, because what they measure must not depend on whether
+ * a compiler keeps accumulators in registers; 12 accumulators hide the latency of every processor known (5 cycles,
+ * two instructions per cycle). Registers above 15 are not used, so no instruction-set flag is needed to build this;
+ * whether the machine can run a loop is asked first. */
+#include "machine.h"
+#include "status.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { ACCUMULATORS = 12, TRIES = 5, TRY_NS = 10000000 }; /* 5 tries of 10 ms */
+
+#if defined(__x86_64__)
+#define CLOBBERS                                                                                                    \
+    "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",         \
+        "xmm12", "xmm13", "xmm14", "xmm15"
+#define EACH ".irp c,0,1,2,3,4,5,6,7,8,9,10,11\n\t"
+
+/* Factors that are not zero: the time of an instruction does not depend on them, but the power it draws and so the
+ * clock may. */
+static const uint16_t factors[64] = {
+    0x9e37, 0x79b9, 0x7f4a, 0x7c15, 0xbf58, 0x476d, 0x1ce4, 0xe5b9, 0x94d0, 0x49bb, 0x1331, 0x11eb, 0xd6e8, 0xfeb8,
+    0x6659, 0xfd93, 0xa5a5, 0x3c6e, 0xf372, 0xfe94, 0xf82b, 0x2545, 0xf491, 0x4f6c, 0xdd1d, 0x8c3b, 0x5851, 0xf42d,
+    0x4c95, 0x7f2d, 0x1405, 0x7b7e, 0xf767, 0x814f, 0x2360, 0xed05, 0x1fc6, 0x5da4, 0x4385, 0xdf64, 0x9fcc, 0xf616,
+    0x5bd1, 0xe995, 0x1b87, 0x3593, 0xcc9e, 0x2d51, 0xe654, 0x6b64, 0x85eb, 0xca6b, 0xc2b2, 0xae35, 0x27d4, 0xeb2f,
+    0x1656, 0x67b1, 0x9e37, 0x85eb, 0xc2b2, 0x27d4, 0xae3d, 0x1656,
+};
+
+#define PEAK_LOOP(clear, load, body, end)                                                                           \
+    __asm__ volatile(EACH clear "\n\t.endr\n\t" load "\n"                                                            \
+                     "1:\n\t" EACH body "\n\t.endr\n\t"                                                             \
+                     "dec %[n]\n\tjnz 1b\n\t" end                                                                   \
+                     : [n] "+r"(loops)                                                                              \
+                     : [f] "r"(factors)                                                                             \
+                     : CLOBBERS)
+
+static void spin_vnni512(size_t loops)
+{
+    PEAK_LOOP("vpxord %%zmm\\c, %%zmm\\c, %%zmm\\c",
+              "vmovdqu64 (%[f]), %%zmm12\n\tvmovdqu64 64(%[f]), %%zmm13",
+              "vpdpwssd %%zmm12, %%zmm13, %%zmm\\c", "vzeroupper");
+}
+
+static void spin_madd512(size_t loops)
+{
+    PEAK_LOOP("vpxord %%zmm\\c, %%zmm\\c, %%zmm\\c",
+              "vmovdqu64 (%[f]), %%zmm12\n\tvmovdqu64 64(%[f]), %%zmm13",
+              "vpmaddwd %%zmm12, %%zmm13, %%zmm14\n\tvpaddd %%zmm14, %%zmm\\c, %%zmm\\c", "vzeroupper");
+}
+
+static void spin_madd256(size_t loops)
+{
+    PEAK_LOOP("vpxor %%ymm\\c, %%ymm\\c, %%ymm\\c",
+              "vmovdqu (%[f]), %%ymm12\n\tvmovdqu 32(%[f]), %%ymm13",
+              "vpmaddwd %%ymm12, %%ymm13, %%ymm14\n\tvpaddd %%ymm14, %%ymm\\c, %%ymm\\c", "vzeroupper");
+}
+
+static void spin_madd128(size_t loops)
+{
+    PEAK_LOOP("pxor %%xmm\\c, %%xmm\\c",
+              "movdqu (%[f]), %%xmm12\n\tmovdqu 16(%[f]), %%xmm13",
+              "movdqa %%xmm12, %%xmm14\n\tpmaddwd %%xmm13, %%xmm14\n\tpaddd %%xmm14, %%xmm\\c", "");
+}
+
+static bool always(void)
+{
+    return true;
+}
+
+static const struct loop {
+    bool (*usable)(void);
+    void (*spin)(size_t loops);
+    double macs; /* per accumulator and loop */
+} peak_loops[] = { /* best first */
+    { pq_cpu_avx512vnni, spin_vnni512, 32 },
+    { pq_cpu_avx512bw, spin_madd512, 32 },
+    { pq_cpu_avx2, spin_madd256, 16 },
+    { always, spin_madd128, 8 },
+};
+#else
+static bool always(void)
+{
+    return true;
+}
+
+/* Twelve independent multiply-adds; the empty assembler forbids to fold or vectorise them. */
+static void spin_scalar(size_t loops)
+{
+    uint32_t sum[ACCUMULATORS] = { 0 }, a = 3, b = 5;
+    for (size_t n = 0; n < loops; n++)
+        for (int c = 0; c < ACCUMULATORS; c++) {
+            sum[c] += a * b;
+            __asm__ volatile("" : "+r"(sum[c]), "+r"(a), "+r"(b));
+        }
+}
+
+static const struct loop {
+    bool (*usable)(void);
+    void (*spin)(size_t loops);
+    double macs;
+} peak_loops[] = { { always, spin_scalar, 1 } };
+#endif
+
+double pq_machine_peak_macs(void)
+{
+    const struct loop *l = peak_loops;
+    double best = 0;
+    while (!l->usable())
+        l++; /* the last one always is */
+    for (int i = 0; i < TRIES; i++) {
+        const size_t loops = 10000;
+        uint64_t start = pq_now_ns(), spent;
+        double done = 0;
+        do {
+            l->spin(loops);
+            done += (double)loops * ACCUMULATORS * l->macs;
+            spent = pq_now_ns() - start;
+        } while (spent < TRY_NS);
+        if (done / (double)spent > best)
+            best = done / (double)spent;
+    }
+    return best * 1e9;
+}
+
+/* Sum of a buffer, in four streams with the lines ahead asked for, as a kernel would read its weights: one stream
+ * alone leaves the memory idle at every page's end. words is a multiple of 32. */
+static uint64_t read_all(const uint64_t *from, size_t words)
+{
+    enum { STREAMS = 4, LINE = 8, AHEAD = 1024 };
+    size_t part = words / STREAMS;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < part; i += LINE)
+        for (size_t s = 0; s < STREAMS; s++) {
+            const uint64_t *p = from + s * part + i;
+            __builtin_prefetch((const void *)((uintptr_t)p + AHEAD)); /* past the end in the end: no pointer */
+            sum += (p[0] + p[1]) + (p[2] + p[3]) + (p[4] + p[5]) + (p[6] + p[7]);
+        }
+    return sum;
+}
+
+double pq_machine_read_bandwidth(void)
+{
+    const size_t bytes = (size_t)256 << 20;
+    /* large pages, where the system gives them, so that what is measured is the memory and not the TLB */
+    char *buffer = aligned_alloc((size_t)2 << 20, bytes);
+    double best = 0;
+    PQ_ASSERT(buffer);
+    madvise(buffer, bytes, MADV_HUGEPAGE);
+    memset(buffer, 1, bytes);
+    for (int i = 0; i < 10; i++) {
+        uint64_t start = pq_now_ns();
+        uint64_t sum = read_all((const uint64_t *)(const void *)buffer, bytes / sizeof(uint64_t));
+        __asm__ volatile("" : : "r"(sum)); /* somebody wants the sum */
+        double rate = (double)bytes / (double)(pq_now_ns() - start);
+        if (rate > best)
+            best = rate;
+    }
+    free(buffer);
+    return best * 1e9;
+}

@@ -1,0 +1,124 @@
+#include "prg.h"
+#include "status.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_THREADS = 1024, BATCH = 128 };
+
+/* Each thread of a team has its own cipher state, made when that thread first asks, so nothing is shared. One state
+ * in ECB mode serves ranges and scattered blocks alike: the counters are written out and encrypted in bulk. */
+struct pq_prg {
+    uint8_t key[16];
+    EVP_CIPHER_CTX *state[MAX_THREADS];
+};
+
+struct pq_prg *pq_prg_create(const uint8_t key[16])
+{
+    struct pq_prg *prg = pq_alloc(sizeof *prg);
+    memset(prg, 0, sizeof *prg);
+    memcpy(prg->key, key, 16);
+    return prg;
+}
+
+void pq_prg_free(struct pq_prg *prg)
+{
+    if (!prg)
+        return;
+    for (int t = 0; t < MAX_THREADS; t++)
+        EVP_CIPHER_CTX_free(prg->state[t]);
+    OPENSSL_cleanse(prg->key, sizeof prg->key);
+    free(prg);
+}
+
+static EVP_CIPHER_CTX *state_of_thread(struct pq_prg *prg)
+{
+    int t = omp_get_thread_num();
+    PQ_ASSERT(t < MAX_THREADS);
+    if (!prg->state[t]) {
+        EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+        PQ_ASSERT(c && EVP_EncryptInit_ex(c, EVP_aes_128_ecb(), NULL, prg->key, NULL) == 1);
+        EVP_CIPHER_CTX_set_padding(c, 0);
+        prg->state[t] = c;
+    }
+    return prg->state[t];
+}
+
+static void put_prefix(uint8_t block[16], struct pq_address at)
+{
+    uint32_t word = at.op << 8 | at.stream;
+    for (int i = 0; i < 4; i++) {
+        block[i] = (uint8_t)(at.inference >> (8 * i));
+        block[4 + i] = (uint8_t)(word >> (8 * i));
+    }
+}
+
+static void put_index(uint8_t block[16], uint64_t index)
+{
+    uint64_t big = __builtin_bswap64(index);
+    memcpy(block + 8, &big, 8);
+}
+
+static void encrypt(EVP_CIPHER_CTX *c, const uint8_t *in, uint8_t *out, size_t blocks)
+{
+    int done = 0;
+    int rc = EVP_EncryptUpdate(c, out, &done, in, (int)(16 * blocks));
+    PQ_ASSERT(rc == 1 && done == (int)(16 * blocks));
+}
+
+void pq_prg_fill(struct pq_prg *prg, struct pq_address at, uint64_t first, size_t bytes, void *out)
+{
+    PQ_ASSERT(at.op < 1u << 24 && at.stream < 256);
+    EVP_CIPHER_CTX *c = state_of_thread(prg);
+    uint8_t counter[16 * BATCH], edge[16];
+    uint8_t *dst = out;
+    uint64_t index = first / 16;
+    size_t skip = first % 16;
+
+    for (int i = 0; i < BATCH; i++)
+        put_prefix(counter + 16 * i, at);
+    if (skip && bytes) {
+        size_t n = 16 - skip < bytes ? 16 - skip : bytes;
+        put_index(counter, index++);
+        encrypt(c, counter, edge, 1);
+        memcpy(dst, edge + skip, n);
+        dst += n;
+        bytes -= n;
+    }
+    while (bytes >= 16) {
+        size_t n = bytes / 16 < BATCH ? bytes / 16 : BATCH;
+        for (size_t i = 0; i < n; i++)
+            put_index(counter + 16 * i, index + i);
+        encrypt(c, counter, dst, n);
+        index += n;
+        dst += 16 * n;
+        bytes -= 16 * n;
+    }
+    if (bytes) {
+        put_index(counter, index);
+        encrypt(c, counter, edge, 1);
+        memcpy(dst, edge, bytes);
+    }
+    OPENSSL_cleanse(edge, sizeof edge);
+}
+
+void pq_prg_blocks(struct pq_prg *prg, struct pq_address at, const uint64_t *index, size_t n, uint8_t *out)
+{
+    PQ_ASSERT(at.op < 1u << 24 && at.stream < 256);
+    EVP_CIPHER_CTX *c = state_of_thread(prg);
+    uint8_t counter[16 * BATCH];
+    size_t used = n < BATCH ? n : BATCH;
+
+    for (size_t i = 0; i < used; i++)
+        put_prefix(counter + 16 * i, at);
+    for (size_t done = 0; done < n; done += BATCH) {
+        size_t m = n - done < BATCH ? n - done : BATCH;
+        for (size_t i = 0; i < m; i++)
+            put_index(counter + 16 * i, index[done + i]);
+        encrypt(c, counter, out + 16 * done, m);
+    }
+}

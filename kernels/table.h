@@ -1,0 +1,45 @@
+/* Many small tables: rotating and masking them (P0, offline) and reading them at public indices (P1 and P2, online);
+ * protocols.md section 3, look-ups. A table of 2^index_bits entries of w bits (w = 1, 4, 8, 16 or 32) is a string of
+ * w * 2^index_bits bits, lowest first, so rotating it by Delta entries is rotating the string by w*Delta bits. Rotation is
+ * by conditional selects and shifts: no address or branch depends on Delta. */
+#ifndef PQ_TABLE_H
+#define PQ_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of one table of 2^index_bits entries of w bits; at least one byte. */
+size_t pq_table_bytes(unsigned index_bits, unsigned w);
+
+/* Packs 2^index_bits entries (int8_t, uint16_t or uint32_t as content_bytes says, reduced mod 2^out_bits) into a table of
+ * pq_entry_bits(out_bits)-bit entries. dst has pq_table_bytes(...) bytes and is padded to 8. */
+void pq_table_pack(uint64_t *dst, const void *content, unsigned content_bytes, unsigned index_bits, unsigned out_bits);
+
+/* dst(i) = table(i + offset mod 2^index_bits); dst and table of max(8, pq_table_bytes) bytes, not overlapping. Tables
+ * below 64 bits must be repeated to fill their word, as pq_table_pack leaves them. */
+void pq_table_rotate(uint64_t *dst, const uint64_t *table, unsigned index_bits, unsigned w, uint32_t offset);
+
+/* Two-input tables, 2^a rows of 2^b entries: dst(i, j) = table(i, j + offset mod 2^b). Rows of at least 64 bits, or 2^b * w
+ * dividing 64. */
+void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsigned b, unsigned w, uint32_t offset);
+
+/* out = table - half entry by entry mod 2^w, on `bytes` bytes (w = 1: exclusive or). out may be half. */
+void pq_table_mask(uint8_t *out, const uint64_t *table, const uint8_t *half, size_t bytes, unsigned w);
+
+/* Entry number i (counted over all tables laid end to end) of w-bit entries. */
+static inline uint32_t pq_table_entry(const uint8_t *tables, size_t i, unsigned w)
+{
+    switch (w) {
+    case 1: return tables[i / 8] >> (i % 8) & 1u;
+    case 4: return tables[i / 2] >> (4 * (i % 2)) & 15u;
+    case 8: return tables[i];
+    case 16: return (uint32_t)(tables[2 * i] | tables[2 * i + 1] << 8);
+    default: return tables[4 * i] | (uint32_t)tables[4 * i + 1] << 8 | (uint32_t)tables[4 * i + 2] << 16 |
+                    (uint32_t)tables[4 * i + 3] << 24;
+    }
+}
+
+/* Wrap tables: bit i, i < 2^b, of element e is [i + offset >= 2^b] xor flip. b is 4 or 8; dst 2^b/8 bytes. */
+void pq_wrap_table(uint8_t *dst, unsigned b, uint32_t offset, uint32_t flip);
+
+#endif

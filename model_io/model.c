@@ -1,0 +1,152 @@
+#include "model.h"
+
+#include "model_fields.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *zeroed(size_t bytes)
+{
+    return memset(pq_alloc(bytes), 0, bytes);
+}
+
+static struct pq_linear linear_sizes(uint32_t out, uint32_t in, uint32_t table_bits)
+{
+    return (struct pq_linear){ .out = out, .in = in, .table_bits = table_bits };
+}
+
+static void linear_allocate(struct pq_linear *l)
+{
+    l->weight = zeroed((size_t)l->out * l->in);
+    l->multiplier = zeroed(l->out * sizeof *l->multiplier);
+    l->bias = zeroed(l->out * sizeof *l->bias);
+    l->table = l->table_bits ? zeroed((size_t)l->out << l->table_bits) : NULL;
+    l->scale = zeroed(l->out * sizeof *l->scale);
+}
+
+static void linear_free(struct pq_linear *l)
+{
+    free(l->weight);
+    free(l->multiplier);
+    free(l->bias);
+    free(l->table);
+    free(l->scale);
+}
+
+void pq_model_lay_out(struct pq_model *model, const struct pq_shape *s)
+{
+    *model = (struct pq_model){ .shape = *s };
+    model->layer = zeroed(s->layers * sizeof *model->layer);
+    for (uint32_t i = 0; i < s->layers; i++) {
+        struct pq_linear *linear = model->layer[i].linear;
+        linear[PQ_QKV] = linear_sizes(3 * s->hidden, s->hidden, s->trunc);
+        linear[PQ_ATTENTION_OUT] = linear_sizes(s->hidden, s->hidden, 0);
+        linear[PQ_FFN1] = linear_sizes(s->ffn, s->hidden, s->trunc);
+        linear[PQ_FFN2] = linear_sizes(s->hidden, s->ffn, 0);
+    }
+    model->pooler = linear_sizes(s->hidden, s->hidden, s->trunc);
+    model->classifier = linear_sizes(s->labels, s->hidden, 0);
+}
+
+void pq_model_create(struct pq_model *model, const struct pq_shape *s)
+{
+    pq_model_lay_out(model, s);
+    for (uint32_t i = 0; i < s->layers; i++) {
+        struct pq_layer *layer = &model->layer[i];
+        for (int id = 0; id < PQ_LINEARS_PER_LAYER; id++)
+            linear_allocate(&layer->linear[id]);
+        layer->context = zeroed((size_t)s->hidden << pq_context_trunc(s->trunc));
+        for (int n = 0; n < 2; n++) {
+            struct pq_norm *norm = &layer->norm[n];
+            norm->rsqrt = zeroed(sizeof *norm->rsqrt << s->var_trunc);
+            norm->code = zeroed((size_t)s->hidden << s->norm_trunc);
+            norm->residual = zeroed((size_t)s->hidden << s->norm_trunc);
+            norm->gamma = zeroed(s->hidden * sizeof *norm->gamma);
+            norm->beta = zeroed(s->hidden * sizeof *norm->beta);
+        }
+    }
+    linear_allocate(&model->pooler);
+    linear_allocate(&model->classifier);
+}
+
+void pq_model_free(struct pq_model *model)
+{
+    for (uint32_t i = 0; model->layer && i < model->shape.layers; i++) {
+        struct pq_layer *layer = &model->layer[i];
+        for (int id = 0; id < PQ_LINEARS_PER_LAYER; id++)
+            linear_free(&layer->linear[id]);
+        free(layer->context);
+        for (int n = 0; n < 2; n++) {
+            free(layer->norm[n].rsqrt);
+            free(layer->norm[n].code);
+            free(layer->norm[n].residual);
+            free(layer->norm[n].gamma);
+            free(layer->norm[n].beta);
+        }
+    }
+    free(model->layer);
+    linear_free(&model->pooler);
+    linear_free(&model->classifier);
+    memset(model, 0, sizeof *model);
+}
+
+void pq_embedding_create(struct pq_embedding *e, const struct pq_shape *s)
+{
+    size_t row = s->hidden * sizeof(float);
+    *e = (struct pq_embedding){ .shape = *s };
+    e->word = zeroed(s->vocab * row);
+    e->position = zeroed(s->max_seq * row);
+    e->type = zeroed(s->types * row);
+    e->gamma = zeroed(row);
+    e->beta = zeroed(row);
+}
+
+void pq_embedding_free(struct pq_embedding *e)
+{
+    free(e->word);
+    free(e->position);
+    free(e->type);
+    free(e->gamma);
+    free(e->beta);
+    memset(e, 0, sizeof *e);
+}
+
+struct pq_linear *pq_model_linear(struct pq_model *model, uint32_t layer, enum pq_linear_id id)
+{
+    if (layer == model->shape.layers) {
+        PQ_ASSERT(id == PQ_POOLER || id == PQ_CLASSIFIER);
+        return id == PQ_POOLER ? &model->pooler : &model->classifier;
+    }
+    PQ_ASSERT(layer < model->shape.layers && id < PQ_LINEARS_PER_LAYER);
+    return &model->layer[layer].linear[id];
+}
+
+static int8_t quantise(double value, double low, double high)
+{
+    return (int8_t)rint(fmin(fmax(value, low), high));
+}
+
+void pq_embedding_codes(const struct pq_embedding *e, const uint32_t *token, size_t seq, int8_t *code, int8_t *residual)
+{
+    size_t hidden = e->shape.hidden;
+    double *sum = pq_alloc(hidden * sizeof *sum);
+    for (size_t i = 0; i < seq; i++) {
+        const float *word = e->word + token[i] * hidden, *position = e->position + i * hidden;
+        double mean = 0, variance = 0;
+        for (size_t c = 0; c < hidden; c++) {
+            sum[c] = (double)word[c] + position[c] + e->type[c];
+            mean += sum[c];
+        }
+        mean /= (double)hidden;
+        for (size_t c = 0; c < hidden; c++)
+            variance += (sum[c] - mean) * (sum[c] - mean);
+        double inverse = 1.0 / sqrt(variance / (double)hidden + 1e-12);
+        for (size_t c = 0; c < hidden; c++) {
+            double value = e->gamma[c] * ((sum[c] - mean) * inverse) + e->beta[c];
+            code[c * seq + i] = quantise(value / e->code_step, -8, 7);
+            residual[c * seq + i] = quantise(value / e->residual_step, -127, 127);
+        }
+    }
+    free(sum);
+}

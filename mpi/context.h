@@ -1,0 +1,70 @@
+/* The state of the two engines that run the protocol: `dealer` (P0 offline) and `party` (P1, P2; P0 online in
+ * `published`). The protocol files (open, lookup, reshare, linear, product, norm) work on it; the engine's table of
+ * operations points into them. */
+#ifndef PQ_CONTEXT_H
+#define PQ_CONTEXT_H
+
+#include "../kernels/gemm16.h"
+#include "../kernels/prg.h"
+#include "arena.h"
+#include "engine.h"
+#include "link.h"
+#include "material.h"
+#include "stream.h"
+#include "weights.h"
+
+struct pq_context {
+    struct pq_engine engine; /* first: operations get a pointer to it */
+    enum pq_role role;
+    struct pq_link *link;
+    struct pq_prg *s01, *s02, *s12; /* NULL where this party does not know the seed */
+    uint32_t inference;             /* addresses all randomness of this inference */
+    struct pq_arena arena[2];       /* values of even and of odd layers */
+    unsigned generation;
+    const struct pq_gemm16 *gemm;
+    const struct pq_weights *weights;
+    struct pq_stage stage;       /* dealer */
+    struct pq_material material; /* P2 */
+    const struct pq_embedding *embedding; /* P1 */
+    const uint32_t *token;                /* P1: [batch][seq] */
+    int32_t *logits;                      /* P1: [labels][batch], filled by reveal */
+};
+
+static inline struct pq_context *pq_context_of(struct pq_engine *e)
+{
+    return (struct pq_context *)e;
+}
+
+static inline void *pq_context_alloc(struct pq_context *c, size_t bytes)
+{
+    return pq_arena_alloc(&c->arena[c->generation], bytes);
+}
+
+/* Address of this operation's stream. */
+static inline struct pq_address pq_context_at(const struct pq_context *c, unsigned stream)
+{
+    return (struct pq_address){ c->inference, c->engine.op, stream };
+}
+
+/* The seed this party shares with P0: s01 at P1, s02 at P2. */
+static inline struct pq_prg *pq_context_seed(const struct pq_context *c)
+{
+    return c->role == PQ_P1 ? c->s01 : c->s02;
+}
+
+/* Elements are handled in chunks of this many, the unit of OpenMP's split; a multiple of 64, so that packed chunks of any
+ * width start at a byte, and small enough that a chunk's buffers stay in the nearest cache. */
+enum { PQ_CHUNK = 1024 };
+static inline size_t pq_chunk(size_t n, size_t i0)
+{
+    return n - i0 < PQ_CHUNK ? n - i0 : PQ_CHUNK;
+}
+
+/* PRG elements [first, first + n) of `bytes` bytes each. */
+static inline void pq_context_fill(const struct pq_context *c, struct pq_prg *prg, unsigned stream, size_t bytes,
+                                   size_t first, size_t n, void *out)
+{
+    pq_prg_fill(prg, pq_context_at(c, stream), (uint64_t)first * bytes, n * bytes, out);
+}
+
+#endif

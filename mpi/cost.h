@@ -1,0 +1,98 @@
+/* The engine `cost`: no values, only counts. Each protocol file declares what its operations send and compute through
+ * these calls; a test demands that the link counts the same (protocols.md section 6). */
+#ifndef PQ_COST_H
+#define PQ_COST_H
+
+#include "material.h"
+
+enum { PQ_SEED_BYTES = 16 }; /* AES-128 keys of pairs of parties */
+
+struct pq_cost {
+    struct pq_engine engine; /* first */
+    enum pq_operation operation;
+    struct pq_tally party[PQ_ROLES];  /* of one rank */
+    struct pq_stage stage;            /* counts P2's material */
+    uint64_t arena[2], arena_peak[2]; /* bytes of values of even and odd layers at P1 and P2 */
+    unsigned generation;
+};
+
+static inline struct pq_cost *pq_cost_of(struct pq_engine *e)
+{
+    return (struct pq_cost *)e;
+}
+
+static inline struct pq_count *pq_cost_at(struct pq_cost *c, enum pq_role role, enum pq_phase phase)
+{
+    return &c->party[role].at[phase][c->operation];
+}
+
+/* P1 and P2 exchange `bytes` each, online, in one round. Nothing where bytes is 0. */
+static inline void pq_cost_exchange(struct pq_cost *c, size_t bytes)
+{
+    for (enum pq_role r = PQ_P1; r <= PQ_P2 && bytes; r++) {
+        struct pq_count *n = pq_cost_at(c, r, PQ_ONLINE);
+        n->bytes += bytes;
+        n->messages++;
+        n->rounds++;
+    }
+}
+
+/* One online message of `bytes` from one party to another, which waits for it. */
+static inline void pq_cost_send(struct pq_cost *c, enum pq_role from, enum pq_role to, size_t bytes)
+{
+    if (!bytes)
+        return;
+    pq_cost_at(c, from, PQ_ONLINE)->bytes += bytes;
+    pq_cost_at(c, from, PQ_ONLINE)->messages++;
+    pq_cost_at(c, to, PQ_ONLINE)->rounds++;
+}
+
+/* n numbers or tables of `each` bytes of material for P2. */
+static inline void pq_cost_deal(struct pq_cost *c, size_t n, size_t each)
+{
+    const uint64_t bytes = c->stage.bytes + c->stage.used, messages = c->stage.messages;
+    pq_stage_count(&c->stage, n, each);
+    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->bytes += c->stage.bytes + c->stage.used - bytes;
+    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->messages += c->stage.messages - messages;
+}
+
+/* n look-ups in stored tables, at P1 and P2. */
+static inline void pq_cost_lookups(struct pq_cost *c, size_t n)
+{
+    for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+        pq_cost_at(c, r, PQ_ONLINE)->lookups += n;
+}
+
+/* Values that stay in P1's and P2's memory until the layer after next. */
+static inline void pq_cost_hold(struct pq_cost *c, size_t bytes)
+{
+    uint64_t *a = &c->arena[c->generation];
+    *a += (bytes + 63) / 64 * 64;
+    if (*a > c->arena_peak[c->generation])
+        c->arena_peak[c->generation] = *a;
+}
+
+/* Inside a party: this rank sends its `bytes` to each of the other ranks. */
+static inline void pq_cost_gather(struct pq_cost *c, enum pq_role role, enum pq_phase phase, size_t bytes)
+{
+    size_t others = c->engine.plan.ranks - 1;
+    if (!bytes)
+        return;
+    pq_cost_at(c, role, phase)->internal_bytes += others * bytes;
+    pq_cost_at(c, role, phase)->internal_messages += others;
+}
+
+/* Inside a party: this rank sends each other rank its block of `vectors` vectors of n 32-bit numbers. */
+static inline void pq_cost_reduce_blocks(struct pq_cost *c, enum pq_role role, enum pq_phase phase, size_t n, size_t vectors)
+{
+    const struct pq_plan *p = &c->engine.plan;
+    for (size_t j = 0; j < p->ranks; j++) {
+        size_t count = pq_split(n, p->ranks, j).count;
+        if (j == c->engine.rank || !count)
+            continue;
+        pq_cost_at(c, role, phase)->internal_bytes += 4 * vectors * count;
+        pq_cost_at(c, role, phase)->internal_messages++;
+    }
+}
+
+#endif

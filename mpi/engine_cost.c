@@ -1,0 +1,148 @@
+#include "engine_run.h"
+
+#include "encoder.h"
+#include "engine_replay.h"
+#include "input.h"
+#include "linear.h"
+#include "local.h"
+#include "lookup.h"
+#include "maximum.h"
+#include "norm.h"
+#include "open.h"
+#include "product.h"
+#include "reshare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void begin(struct pq_engine *e, enum pq_operation operation)
+{
+    pq_cost_of(e)->operation = operation;
+}
+
+static void layer(struct pq_engine *e, uint32_t l)
+{
+    pq_cost_of(e)->generation = l % 2;
+    pq_cost_of(e)->arena[l % 2] = 0;
+}
+
+static const struct pq_ops cost = {
+    .begin = begin, .layer = layer, .embed = pq_embed_cost, .linear = pq_linear_cost, .scores = pq_scores_cost,
+    .context = pq_context_cost, .truncate = pq_truncate_cost, .add = pq_add_cost, .row_sum = pq_row_sum_cost,
+    .open = pq_open_cost, .difference = pq_difference_cost, .read = pq_read_cost, .read_pair = pq_read_pair_cost,
+    .halves = pq_halves_cost, .count_at_least = pq_count_cost, .reshare = pq_reshare_cost,
+    .reshare_code = pq_reshare_code_cost, .gather = pq_gather_cost, .first_tokens = pq_first_tokens_cost,
+    .lift = pq_lift_cost, .variance = pq_variance_cost, .normalise = pq_normalise_cost, .reveal = pq_reveal_cost,
+};
+
+/* Set-up: seeds (s01 and s02 from P0, s12 from P1, made by each party's first rank) and weight shares. */
+static void setup_cost(struct pq_cost *c)
+{
+    const struct pq_plan *p = &c->engine.plan;
+    struct pq_count *from[PQ_ROLES];
+    c->operation = PQ_OP_SETUP;
+    for (enum pq_role r = PQ_P0; r < PQ_ROLES; r++)
+        from[r] = &c->party[r].at[PQ_SETUP][PQ_OP_SETUP];
+    from[PQ_P0]->bytes += 2 * PQ_SEED_BYTES;
+    from[PQ_P0]->messages += 2;
+    from[PQ_P1]->bytes += PQ_SEED_BYTES;
+    from[PQ_P1]->messages++;
+    from[PQ_P1]->rounds++;
+    from[PQ_P2]->rounds += 2;
+    if (c->engine.rank == 0) {
+        pq_cost_gather(c, PQ_P0, PQ_SETUP, 2 * PQ_SEED_BYTES);
+        pq_cost_gather(c, PQ_P1, PQ_SETUP, PQ_SEED_BYTES);
+    }
+    for (size_t l = 0; l < 4 * (size_t)p->shape.layers + 2; l++) {
+        size_t out, in;
+        pq_weights_sizes(&p->shape, l, &out, &in);
+        const size_t bytes = 2 * in * pq_weights_rows(&p->shape, l, p->ranks, c->engine.rank).count;
+        const unsigned receivers = p->protocol == PQ_PUBLISHED ? 2 : 1;
+        from[PQ_P0]->bytes += receivers * bytes;
+        from[PQ_P0]->messages += bytes ? receivers : 0;
+        from[PQ_P2]->rounds += bytes != 0;
+        if (receivers == 2)
+            from[PQ_P1]->rounds += bytes != 0;
+    }
+}
+
+/* Packed shares of one rank, one operand per linear layer. */
+static uint64_t packed_weights(const struct pq_plan *p, size_t rank)
+{
+    uint64_t bytes = 0;
+    for (size_t l = 0; l < 4 * (size_t)p->shape.layers + 2; l++) {
+        size_t out, in;
+        pq_weights_sizes(&p->shape, l, &out, &in);
+        bytes += 2 * in * pq_weights_rows(&p->shape, l, p->ranks, rank).count;
+    }
+    return bytes;
+}
+
+/* Sums one rank's counts into the party's: bytes and messages add up; rounds are rank 0's, who never has fewer;
+ * multiply-adds are the busiest rank's. */
+static void add_rank(struct pq_tally *party, const struct pq_tally *rank, bool first)
+{
+    for (int phase = 0; phase < PQ_PHASES; phase++)
+        for (int o = 0; o < PQ_OPERATIONS; o++) {
+            struct pq_count *to = &party->at[phase][o], from = rank->at[phase][o];
+            const uint64_t rounds = to->rounds, work = to->multiply_adds;
+            pq_count_add(to, &from);
+            to->rounds = first ? from.rounds : rounds;
+            to->multiply_adds = work > from.multiply_adds ? work : from.multiply_adds;
+        }
+}
+
+enum { PROCESS_BYTES = 56 << 20 }; /* an idle rank: MPI, HDF5 and BLAS as loaded (measured) */
+
+static uint64_t embedding_bytes(const struct pq_shape *s)
+{
+    return 4 * (uint64_t)s->hidden * ((uint64_t)s->vocab + s->max_seq + s->types + 2);
+}
+
+/* The secret model in P0's memory: weights as bytes, tables as bytes. */
+static uint64_t model_bytes(const struct pq_shape *s)
+{
+    const uint64_t weights = (uint64_t)s->layers * s->hidden * (4 * (uint64_t)s->hidden + 2 * s->ffn) +
+                             (uint64_t)s->hidden * s->hidden;
+    const uint64_t tables = (uint64_t)s->layers * ((3 * (uint64_t)s->hidden + s->ffn) << s->trunc) +
+                            (uint64_t)s->layers * s->hidden * ((4u << s->norm_trunc) + (1u << pq_context_trunc(s->trunc)));
+    return weights + tables;
+}
+
+void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction *out)
+{
+    memset(out, 0, sizeof *out);
+    out->material = pq_alloc(plan->ranks * sizeof *out->material);
+    const unsigned operands = plan->protocol == PQ_PUBLISHED ? 2 : 1;
+    /* While shares are made, a linear layer's three arrays stand beside what is packed. */
+    const uint64_t largest = 6 * (uint64_t)plan->shape.hidden * plan->shape.ffn / plan->ranks;
+
+    for (size_t j = 0; j < plan->ranks; j++) {
+        struct pq_cost c = { .engine = { .ops = &cost, .plan = *plan, .rank = j } };
+        pq_stage_open(&c.stage, NULL);
+        pq_encoder_run(&c.engine);
+        const uint64_t before = c.stage.messages;
+        pq_stage_flush(&c.stage);
+        pq_cost_at(&c, PQ_P0, PQ_OFFLINE)->messages += c.stage.messages - before;
+        setup_cost(&c);
+        for (enum pq_role r = PQ_P0; r < PQ_ROLES; r++)
+            add_rank(&out->party[r], &c.party[r], j == 0);
+        out->material[j] = c.stage.bytes;
+
+        const uint64_t weights = operands * packed_weights(plan, j), values = c.arena_peak[0] + c.arena_peak[1];
+        const uint64_t scratch = values > largest ? values : largest;
+        if (j == 0)
+            out->weight_bytes = weights;
+        out->memory[PQ_P0] += PROCESS_BYTES + model_bytes(&plan->shape) + weights + scratch +
+                              (uint64_t)PQ_STAGE_BUFFERS * PQ_STAGE_BYTES;
+        out->memory[PQ_P1] += PROCESS_BYTES + embedding_bytes(&plan->shape) + weights + scratch;
+        out->memory[PQ_P2] += PROCESS_BYTES + c.stage.bytes + weights + values;
+    }
+    if (verifying)
+        out->memory[PQ_P0] += pq_replay_memory(plan) + embedding_bytes(&plan->shape);
+}
+
+void pq_prediction_free(struct pq_prediction *p)
+{
+    free(p->material);
+}

@@ -1,0 +1,26 @@
+/* The two engines that run the protocol, `dealer` and `party`, and `cost`, which predicts them. They only route: each
+ * operation's faces stand together in its protocol file. */
+#ifndef PQ_ENGINE_RUN_H
+#define PQ_ENGINE_RUN_H
+
+#include "context.h"
+#include "cost.h"
+
+/* Makes c an engine of this kind for the plan; link, seeds, weights, gemm and inputs are set by the caller. */
+void pq_dealer_start(struct pq_context *c, const struct pq_plan *plan, size_t rank);
+void pq_party_start(struct pq_context *c, const struct pq_plan *plan, size_t rank);
+
+/* Wipes and frees the values' memory. */
+void pq_context_finish(struct pq_context *c);
+
+/* What one inference will cost, summed over the ranks of each party; nothing is allocated but this. */
+struct pq_prediction {
+    struct pq_tally party[PQ_ROLES];      /* bytes, messages, rounds (of rank 0), multiply-adds (busiest rank), look-ups */
+    uint64_t *material;                   /* [ranks] bytes of material of one inference at rank j of P2 */
+    uint64_t memory[PQ_ROLES];            /* peak resident bytes of a party, all ranks; verifying: P0 also replays */
+    uint64_t weight_bytes;                /* packed shares of one rank of P1, the largest */
+};
+void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction *out);
+void pq_prediction_free(struct pq_prediction *p);
+
+#endif

@@ -1,0 +1,275 @@
+#include "inference.h"
+
+#include "../kernels/machine.h"
+#include "encoder.h"
+#include "engine_replay.h"
+#include "seed.h"
+
+#include <openssl/crypto.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Set-up's randomness is apart from that of every inference. */
+static const uint32_t SETUP_NUMBER = UINT32_MAX;
+
+static bool takes_part(const struct pq_session *s)
+{
+    return s->setup.group->rank < s->setup.plan.ranks;
+}
+
+static bool verifies(const struct pq_session *s)
+{
+    return s->setup.verify && s->setup.group->world_rank == 0;
+}
+
+/* All ranks leave this at nearly the same moment: the first barrier is patient, so that nobody burns a core while others
+ * still work; the second is not, so that nobody oversleeps the start of what is timed. */
+static void start_together(const struct pq_group *g)
+{
+    MPI_Request q;
+    pq_group_barrier(g);
+    PQ_MPI(g, "barrier", MPI_Ibarrier(g->control, &q));
+    pq_group_wait(g, "barrier", &q, 1, NULL, 0);
+}
+
+static void share_seeds(struct pq_session *s)
+{
+    const struct pq_group *g = s->setup.group;
+    uint8_t key[2][16];
+    size_t *blocks = pq_alloc(s->setup.plan.ranks * sizeof *blocks);
+    memset(blocks, 0, s->setup.plan.ranks * sizeof *blocks);
+    memset(key, 0, sizeof key);
+
+    if (g->role == PQ_P0) {
+        blocks[0] = 32;
+        pq_seed_make(key[0], s->setup.seed, "s01");
+        pq_seed_make(key[1], s->setup.seed, "s02");
+        pq_link_gather(&s->link, key, blocks);
+        pq_link_send(&s->link, PQ_P1, key[0], 16);
+        pq_link_send(&s->link, PQ_P2, key[1], 16);
+        s->s01 = pq_prg_create(key[0]);
+        s->s02 = pq_prg_create(key[1]);
+    } else if (g->role == PQ_P1) {
+        blocks[0] = 16;
+        pq_link_receive(&s->link, PQ_P0, key[0], 16);
+        pq_seed_make(key[1], s->setup.seed, "s12");
+        pq_link_gather(&s->link, key[1], blocks);
+        pq_link_send(&s->link, PQ_P2, key[1], 16);
+        s->s01 = pq_prg_create(key[0]);
+        s->s12 = pq_prg_create(key[1]);
+        if (s->setup.verify)
+            memcpy(s->key12, key[1], 16);
+    } else {
+        pq_link_receive(&s->link, PQ_P0, key[0], 16);
+        pq_link_receive(&s->link, PQ_P1, key[1], 16);
+        s->s02 = pq_prg_create(key[0]);
+        s->s12 = pq_prg_create(key[1]);
+    }
+    OPENSSL_cleanse(key, sizeof key);
+    free(blocks);
+}
+
+/* P1 tells the verifier what only P1 and P2 know. */
+static void prepare_replay(struct pq_session *s)
+{
+    const struct pq_group *g = s->setup.group;
+    uint8_t key[16];
+    if (!s->setup.verify)
+        return;
+    if (g->role == PQ_P1 && g->rank == 0)
+        pq_group_send(g, 0, s->key12, 16);
+    if (!verifies(s))
+        return;
+    pq_group_receive(g, pq_group_rank_of(g, PQ_P1, 0), key, 16);
+    s->replay_s12 = pq_prg_create(key);
+    s->replay = pq_replay_create(&s->setup.plan, s->setup.model, s->setup.embedding, s->setup.gemm, s->s01, s->s02,
+                                 s->replay_s12, SETUP_NUMBER);
+}
+
+static void prepare_context(struct pq_session *s, struct pq_context *c)
+{
+    c->role = s->setup.group->role;
+    c->link = &s->link;
+    c->s01 = s->s01;
+    c->s02 = s->s02;
+    c->s12 = s->s12;
+    c->gemm = s->setup.gemm;
+    c->weights = &s->weights;
+    c->embedding = s->setup.embedding;
+    c->logits = s->logits;
+    c->engine.model = c->role == PQ_P0 ? s->setup.model : NULL;
+}
+
+void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
+{
+    const struct pq_group *g = setup->group;
+    memset(s, 0, sizeof *s);
+    s->setup = *setup;
+    pq_predict(&s->setup.plan, setup->verify, &s->predicted);
+    s->logits = pq_alloc(setup->plan.shape.labels * setup->plan.batch * sizeof *s->logits);
+    pq_link_open(&s->link, g, setup->plan.ranks);
+
+    start_together(g);
+    if (takes_part(s)) {
+        const uint64_t start = pq_now_ns();
+        pq_link_phase(&s->link, PQ_SETUP, PQ_OP_SETUP);
+        share_seeds(s);
+        pq_weights_share(&s->weights, &s->link, &s->setup.plan, setup->gemm, setup->model, s->s01, s->s02, SETUP_NUMBER);
+        pq_link_begin(&s->link, PQ_OP_SETUP);
+        s->setup_ns = pq_now_ns() - start;
+        prepare_context(s, &s->party);
+        pq_party_start(&s->party, &s->setup.plan, g->rank);
+        if (g->role == PQ_P0) {
+            prepare_context(s, &s->dealer);
+            pq_dealer_start(&s->dealer, &s->setup.plan, g->rank);
+            pq_stage_open(&s->dealer.stage, &s->link);
+        }
+    }
+    prepare_replay(s);
+}
+
+static void offline(struct pq_session *s)
+{
+    const struct pq_group *g = s->setup.group;
+    pq_link_phase(&s->link, PQ_OFFLINE, PQ_OP_INPUT);
+    if (g->role == PQ_P0) {
+        s->dealer.inference = s->repetition;
+        pq_encoder_run(&s->dealer.engine);
+        pq_stage_flush(&s->dealer.stage);
+    } else if (g->role == PQ_P2) {
+        pq_material_receive(&s->party.material, &s->link, s->predicted.material[g->rank]);
+    }
+    pq_link_phase(&s->link, PQ_OFFLINE, PQ_OP_OUTPUT);
+}
+
+static void online(struct pq_session *s, const uint32_t *token)
+{
+    s->party.inference = s->repetition;
+    s->party.token = token;
+    pq_link_phase(&s->link, PQ_ONLINE, PQ_OP_INPUT);
+    pq_encoder_run(&s->party.engine);
+    pq_link_phase(&s->link, PQ_ONLINE, PQ_OP_OUTPUT);
+    if (s->party.role == PQ_P2)
+        pq_material_done(&s->party.material);
+}
+
+static enum pq_verdict verify(struct pq_session *s, const uint32_t *token)
+{
+    const struct pq_group *g = s->setup.group;
+    const struct pq_plan *p = &s->setup.plan;
+    const size_t tokens = p->seq * p->batch, logits = p->shape.labels * p->batch;
+    int32_t verdict = PQ_UNCHECKED;
+    if (!s->setup.verify)
+        return PQ_UNCHECKED;
+    if (g->role == PQ_P1 && g->rank == 0) {
+        pq_group_send(g, 0, token, tokens * 4);
+        pq_group_send(g, 0, s->logits, logits * 4);
+    }
+    if (verifies(s)) {
+        const int p1 = pq_group_rank_of(g, PQ_P1, 0);
+        uint32_t *theirs = pq_alloc(tokens * 4);
+        int32_t *opened = pq_alloc(logits * 4), *expected = pq_alloc(logits * 4);
+        pq_group_receive(g, p1, theirs, tokens * 4);
+        pq_group_receive(g, p1, opened, logits * 4);
+        pq_replay_run(s->replay, s->repetition, theirs, expected);
+        verdict = memcmp(opened, expected, logits * 4) ? PQ_WRONG : PQ_VALID;
+        free(theirs);
+        free(opened);
+        free(expected);
+    }
+    pq_group_broadcast(g, 0, &verdict, sizeof verdict);
+    return (enum pq_verdict)verdict;
+}
+
+struct report { uint64_t setup_ns, offline_ns, online_ns, peak_memory; struct pq_tally tally; };
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Bytes, messages and work add up over the ranks of a party; a time or a number of rounds is the largest. */
+static void merge(struct pq_count *to, const struct pq_count *from)
+{
+    struct pq_count both = *to;
+    pq_count_add(&both, from);
+    both.rounds = larger(to->rounds, from->rounds);
+    both.compute_ns = larger(to->compute_ns, from->compute_ns);
+    both.wait_ns = larger(to->wait_ns, from->wait_ns);
+    both.internal_ns = larger(to->internal_ns, from->internal_ns);
+    *to = both;
+}
+
+static void gather_reports(struct pq_session *s, const struct report *mine, struct pq_measurement *m)
+{
+    const struct pq_group *g = s->setup.group;
+    struct report *all = pq_alloc((size_t)g->world_size * sizeof *all);
+    pq_group_collect(g, mine, all, sizeof *mine);
+    for (int rank = 0; rank < g->world_size && g->world_rank == 0; rank++) {
+        const size_t role = (size_t)rank / g->ranks_max, j = (size_t)rank % g->ranks_max;
+        m->peak_memory[role] += j < s->setup.plan.ranks ? all[rank].peak_memory : 0;
+        if (j >= s->setup.plan.ranks)
+            continue;
+        m->setup_ns = larger(m->setup_ns, all[rank].setup_ns);
+        m->offline_ns = larger(m->offline_ns, all[rank].offline_ns);
+        if (role == PQ_P1)
+            m->online_ns = larger(m->online_ns, all[rank].online_ns);
+        for (int phase = 0; phase < PQ_PHASES; phase++)
+            for (int o = 0; o < PQ_OPERATIONS; o++)
+                merge(&m->party[role].at[phase][o], &all[rank].tally.at[phase][o]);
+    }
+    free(all);
+}
+
+void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_measurement *m)
+{
+    const struct pq_group *g = s->setup.group;
+    struct report mine = { .setup_ns = s->setup_ns };
+    memset(m, 0, sizeof *m);
+    memset(s->link.tally.at[PQ_OFFLINE], 0, sizeof s->link.tally.at[PQ_OFFLINE]);
+    memset(s->link.tally.at[PQ_ONLINE], 0, sizeof s->link.tally.at[PQ_ONLINE]);
+
+    start_together(g);
+    uint64_t start = pq_now_ns();
+    if (takes_part(s))
+        offline(s);
+    mine.offline_ns = pq_now_ns() - start;
+
+    start_together(g);
+    start = pq_now_ns();
+    if (takes_part(s) && (g->role != PQ_P0 || s->setup.plan.protocol == PQ_PUBLISHED))
+        online(s, token);
+    mine.online_ns = pq_now_ns() - start;
+
+    pq_group_barrier(g);
+    start = pq_now_ns();
+    m->verdict = verify(s, token);
+    m->verify_ns = pq_now_ns() - start;
+    mine.peak_memory = pq_machine_peak_memory();
+    mine.tally = s->link.tally;
+    gather_reports(s, &mine, m);
+    if (s->replay)
+        for (uint32_t l = 0; l <= s->setup.plan.shape.layers; l++)
+            m->range_wrapped += pq_replay_ranges(s->replay)[l].wrapped;
+    s->repetition++;
+}
+
+void pq_session_close(struct pq_session *s)
+{
+    pq_replay_free(s->replay);
+    pq_prg_free(s->replay_s12);
+    if (takes_part(s)) {
+        if (s->setup.group->role == PQ_P0)
+            pq_stage_close(&s->dealer.stage);
+        pq_context_finish(&s->dealer);
+        pq_context_finish(&s->party);
+        pq_weights_free(&s->weights);
+    }
+    pq_prg_free(s->s01);
+    pq_prg_free(s->s02);
+    pq_prg_free(s->s12);
+    OPENSSL_cleanse(s->key12, sizeof s->key12);
+    pq_prediction_free(&s->predicted);
+    free(s->logits);
+}

@@ -1,0 +1,67 @@
+/* One point of a benchmark from beginning to end: set-up (seeds, weight shares), then for each repetition the offline
+ * phase, the online phase and the verdict. Every rank of the launch calls these in the same order; ranks beyond the
+ * plan's G take no part and sleep.
+ *
+ *   struct pq_session s;
+ *   pq_session_open(&s, &setup);            PQ_SETUP, timed apart
+ *   for each repetition:
+ *       pq_session_repeat(&s, token, &m);   offline, online, verification
+ *   pq_session_close(&s);
+ *
+ * Verification is not part of the protocol: after the online phase P1 hands its tokens, logits and s12 to P0's first rank,
+ * which replays the inference from the clear values and compares every logit (protocols.md section 6). With verify off
+ * nothing leaves P1, and the verdict is UNCHECKED. */
+#ifndef PQ_INFERENCE_H
+#define PQ_INFERENCE_H
+
+#include "context.h"
+#include "engine_run.h"
+#include "group.h"
+
+struct pq_replay;
+
+struct pq_session_setup {
+    const struct pq_group *group;
+    struct pq_plan plan;
+    const struct pq_gemm16 *gemm;
+    const struct pq_model *model;         /* P0, else NULL */
+    const struct pq_embedding *embedding; /* P1; and P0's first rank when verifying */
+    bool verify;
+    const uint64_t *seed; /* NULL: seeds from the operating system. Else fixed (INSECURE-BENCH) */
+};
+
+enum pq_verdict { PQ_VALID, PQ_WRONG, PQ_UNCHECKED };
+
+/* Of one repetition; complete on world rank 0 only. Counts and times are per party: bytes and messages summed over its
+ * ranks, rounds and times of its slowest rank. */
+struct pq_measurement {
+    uint64_t setup_ns, offline_ns, online_ns, verify_ns; /* offline: slowest rank; online: P1, slowest rank */
+    struct pq_tally party[PQ_ROLES];
+    uint64_t peak_memory[PQ_ROLES];
+    enum pq_verdict verdict;
+    uint64_t range_wrapped; /* values that left a declared range since set-up, as replay saw them */
+};
+
+struct pq_session {
+    struct pq_session_setup setup;
+    struct pq_link link;
+    struct pq_context dealer, party; /* P0's two, P1's and P2's one */
+    struct pq_weights weights;
+    struct pq_prg *s01, *s02, *s12;
+    uint8_t key12[16]; /* P1, for the verifier */
+    struct pq_replay *replay;
+    struct pq_prg *replay_s12;
+    struct pq_prediction predicted;
+    uint64_t setup_ns;
+    uint32_t repetition; /* inference number of the next repetition; seeds are fresh in every session */
+    int32_t *logits; /* [labels][batch]: P1's ranks after each repetition */
+};
+
+void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup);
+
+/* token [batch*seq] at P1's ranks. */
+void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_measurement *m);
+
+void pq_session_close(struct pq_session *s);
+
+#endif

@@ -1,0 +1,147 @@
+#include "linear.h"
+
+#include "../kernels/bits.h"
+#include "wrap.h"
+
+#include <string.h>
+
+void pq_product_mask(struct pq_context *c, uint16_t *z, size_t first, size_t n)
+{
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK)
+        pq_context_fill(c, c->s01, PQ_S_PRODUCT, 2, first + i, pq_chunk(n, i), z + i);
+}
+
+void pq_product_hand_over(struct pq_context *c, uint16_t *z, size_t first, size_t n)
+{
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        uint16_t r[PQ_CHUNK];
+        pq_context_fill(c, c->s01, PQ_S_PRODUCT, 2, first + i, pq_chunk(n, i), r);
+        pq_ring_sub(z + i, z + i, r, pq_chunk(n, i), 16);
+    }
+    pq_link_send(c->link, PQ_P2, z, 2 * n);
+}
+
+void pq_product_take_over(struct pq_context *c, uint16_t *z, size_t n)
+{
+    if (c->engine.plan.protocol == PQ_PREPROCESSED) {
+        pq_ring_add(z, z, pq_material_take(&c->material, n, 2), n, 16);
+        return;
+    }
+    uint16_t *part = pq_context_alloc(c, 2 * n);
+    pq_link_receive(c->link, PQ_P0, part, 2 * n);
+    pq_ring_add(z, z, part, n, 16);
+}
+
+void pq_product_cost(struct pq_cost *c, size_t n, uint64_t multiply_adds)
+{
+    const bool published = c->engine.plan.protocol == PQ_PUBLISHED;
+    if (published)
+        pq_cost_send(c, PQ_P0, PQ_P2, 2 * n);
+    else
+        pq_cost_deal(c, n, 2);
+    pq_cost_hold(c, (published ? 4 : 2) * n);
+    for (enum pq_role r = published ? PQ_P0 : PQ_P1; r <= PQ_P2; r++)
+        pq_cost_at(c, r, PQ_ONLINE)->multiply_adds += multiply_adds;
+}
+
+/* This rank's outputs of a linear layer over `tokens` columns. */
+static struct pq_dim output_dim(const struct pq_packed *p, size_t tokens, size_t unit)
+{
+    return (struct pq_dim){ .groups = 1, .len = p->rows.count, .width = tokens, .first = p->rows.first * tokens,
+                            .all = p->out_all * tokens, .unit = unit };
+}
+
+static size_t unit_of(const struct pq_plan *p, uint32_t layer, enum pq_linear_id id)
+{
+    return layer < p->shape.layers && id == PQ_QKV ? 3 * (size_t)(p->shape.hidden / p->shape.heads) : 1;
+}
+
+/* z += left * x over this rank's rows. */
+static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed *p, int which, const uint16_t *x, size_t tokens)
+{
+    if (!p->rows.count) /* more ranks than rows: nothing to do here */
+        return;
+    void *right = pq_context_alloc(c, c->gemm->right_bytes(p->in, tokens));
+    c->gemm->right_pack(right, x, p->in, tokens, tokens);
+    pq_gemm16_run(c->gemm, p->left[which], right, z, p->rows.count, p->in, tokens, tokens);
+}
+
+static const struct pq_linear *model_linear(const struct pq_engine *e, uint32_t layer, enum pq_linear_id id)
+{
+    if (layer < e->plan.shape.layers)
+        return &e->model->layer[layer].linear[id];
+    return id == PQ_POOLER ? &e->model->pooler : &e->model->classifier;
+}
+
+/* z[o][.] = bias[o] */
+static void put_bias(uint16_t *z, const struct pq_linear *l, struct pq_block rows, size_t tokens)
+{
+    for (size_t o = 0; o < rows.count; o++)
+        for (size_t j = 0; j < tokens; j++)
+            z[o * tokens + j] = l->bias[rows.first + o];
+}
+
+struct pq_add pq_linear_deal(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id)
+{
+    struct pq_context *c = pq_context_of(e);
+    const struct pq_packed *p = &c->weights->linear[pq_weights_number(&e->plan.shape, layer, id)];
+    const size_t tokens = x.dim.width, n = p->rows.count * tokens, all = p->in * tokens;
+    struct pq_add y = { .dim = output_dim(p, tokens, unit_of(&e->plan, layer, id)), .bits = PQ_LINEAR_BITS };
+    if (e->plan.protocol == PQ_PUBLISHED)
+        return y;
+
+    uint16_t *lambda = pq_context_alloc(c, 2 * all), *u = pq_context_alloc(c, 2 * n);
+    pq_ring_add(lambda, x.x0, x.x1, all, 16);
+    put_bias(u, model_linear(e, layer, id), p->rows, tokens);
+    accumulate(c, u, p, 0, lambda, tokens);
+    pq_numbers_deal(c, PQ_S_PRODUCT, y.dim.first, u, n, 2);
+    return y;
+}
+
+struct pq_add pq_linear_online(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id)
+{
+    struct pq_context *c = pq_context_of(e);
+    const struct pq_packed *p = &c->weights->linear[pq_weights_number(&e->plan.shape, layer, id)];
+    const size_t tokens = x.dim.width, n = p->rows.count * tokens;
+    const bool published = e->plan.protocol == PQ_PUBLISHED;
+    uint16_t *z = pq_context_alloc(c, 2 * n);
+    struct pq_add y = { .dim = output_dim(p, tokens, unit_of(&e->plan, layer, id)), .bits = PQ_LINEAR_BITS, .share = z };
+
+    if (c->role == PQ_P0)
+        put_bias(z, model_linear(e, layer, id), p->rows, tokens);
+    else if (c->role == PQ_P1)
+        pq_product_mask(c, z, y.dim.first, n);
+    else
+        memset(z, 0, 2 * n);
+
+    if (!published) {
+        accumulate(c, z, p, 0, x.x2, tokens);
+    } else { /* the party's own x_i with left[0] = w_i + w_(i+1), x_(i+1) with left[1] = w_i */
+        const void *own[PQ_ROLES] = { x.x0, x.x1, x.x2 };
+        accumulate(c, z, p, 0, own[c->role], tokens);
+        accumulate(c, z, p, 1, own[(c->role + 1) % PQ_ROLES], tokens);
+    }
+    if (c->role == PQ_P0)
+        pq_product_hand_over(c, z, y.dim.first, n);
+    else if (c->role == PQ_P2)
+        pq_product_take_over(c, z, n);
+    return y;
+}
+
+struct pq_add pq_linear_cost(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id)
+{
+    struct pq_cost *c = pq_cost_of(e);
+    struct pq_packed p = { 0 };
+    const size_t number = pq_weights_number(&e->plan.shape, layer, id), tokens = x.dim.width;
+    pq_weights_sizes(&e->plan.shape, number, &p.out_all, &p.in);
+    p.rows = pq_weights_rows(&e->plan.shape, number, e->plan.ranks, e->rank);
+    const size_t n = p.rows.count * tokens;
+    const bool published = e->plan.protocol == PQ_PUBLISHED;
+    pq_product_cost(c, n, (published ? 2 : 1) * (uint64_t)n * p.in);
+    if (!published)
+        pq_cost_at(c, PQ_P0, PQ_OFFLINE)->multiply_adds += (uint64_t)n * p.in;
+    pq_cost_hold(c, (published ? 2 : 1) * 2 * p.in * ((tokens + 15) / 16 * 16)); /* the packed input */
+    return (struct pq_add){ .dim = output_dim(&p, tokens, unit_of(&e->plan, layer, id)), .bits = PQ_LINEAR_BITS };
+}

@@ -1,0 +1,203 @@
+#include "link.h"
+
+#include "../kernels/machine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAG_CROSS = 1, TAG_INSIDE = 2, PIECE = 1 << 30 };
+
+const char *const pq_phase_name[PQ_PHASES] = { "setup", "offline", "online" };
+
+void pq_link_open(struct pq_link *l, const struct pq_group *group, size_t ranks)
+{
+    memset(l, 0, sizeof *l);
+    l->group = group;
+    l->ranks = ranks;
+    l->since_ns = pq_now_ns();
+}
+
+static struct pq_count *now(struct pq_link *l)
+{
+    return &l->tally.at[l->phase][l->operation];
+}
+
+void pq_link_phase(struct pq_link *l, enum pq_phase phase, enum pq_operation operation)
+{
+    uint64_t t = pq_now_ns();
+    now(l)->compute_ns += t - l->since_ns - l->inside_ns;
+    l->since_ns = t;
+    l->inside_ns = 0;
+    l->phase = phase;
+    l->operation = operation;
+}
+
+void pq_link_begin(struct pq_link *l, enum pq_operation operation)
+{
+    pq_link_phase(l, l->phase, operation);
+}
+
+static void book(struct pq_link *l, uint64_t start, uint64_t *account)
+{
+    uint64_t spent = pq_now_ns() - start;
+    *account += spent;
+    l->inside_ns += spent;
+}
+
+static int piece(size_t left)
+{
+    return left < PIECE ? (int)left : PIECE;
+}
+
+void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in, size_t in_bytes)
+{
+    const struct pq_group *g = l->group;
+    const char *phase = pq_phase_name[l->phase];
+    const int other = pq_group_rank_of(g, peer, g->rank);
+    uint64_t start = pq_now_ns();
+
+    for (size_t o = 0, i = 0; o < out_bytes || i < in_bytes;) {
+        const int co = piece(out_bytes - o), ci = piece(in_bytes - i);
+        MPI_Request q[2] = { MPI_REQUEST_NULL, MPI_REQUEST_NULL };
+        MPI_Status status[2];
+        if (ci)
+            PQ_MPI(g, phase, MPI_Irecv((char *)in + i, ci, MPI_BYTE, other, TAG_CROSS, g->protocol, &q[0]));
+        if (co)
+            PQ_MPI(g, phase, MPI_Isend((const char *)out + o, co, MPI_BYTE, other, TAG_CROSS, g->protocol, &q[1]));
+        pq_group_wait(g, phase, q, 2, status, 0);
+        if (ci) {
+            int got;
+            MPI_Get_count(&status[0], MPI_BYTE, &got);
+            if (got != ci)
+                pq_group_die(g, phase, "expected a message of %d bytes from P%d, found %d", ci, (int)peer, got);
+        }
+        now(l)->messages += co > 0;
+        o += (size_t)co;
+        i += (size_t)ci;
+    }
+    now(l)->bytes += out_bytes;
+    now(l)->rounds += in_bytes > 0;
+    book(l, start, &now(l)->wait_ns);
+}
+
+void pq_link_send(struct pq_link *l, enum pq_role to, const void *data, size_t bytes)
+{
+    pq_link_exchange(l, to, data, bytes, NULL, 0);
+}
+
+void pq_link_receive(struct pq_link *l, enum pq_role from, void *data, size_t bytes)
+{
+    pq_link_exchange(l, from, NULL, 0, data, bytes);
+}
+
+void pq_link_book(struct pq_link *l, size_t bytes)
+{
+    now(l)->bytes += bytes;
+}
+
+MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, size_t bytes)
+{
+    const struct pq_group *g = l->group;
+    MPI_Request q;
+    PQ_ASSERT(bytes <= PIECE);
+    uint64_t start = pq_now_ns();
+    PQ_MPI(g, pq_phase_name[l->phase], MPI_Isend(data, (int)bytes, MPI_BYTE, pq_group_rank_of(g, to, g->rank),
+                                                 TAG_CROSS, g->protocol, &q));
+    now(l)->messages++;
+    book(l, start, &now(l)->wait_ns);
+    return q;
+}
+
+void pq_link_sent(struct pq_link *l, MPI_Request *request, int count)
+{
+    uint64_t start = pq_now_ns();
+    pq_group_wait(l->group, pq_phase_name[l->phase], request, count, NULL, 0);
+    book(l, start, &now(l)->wait_ns);
+}
+
+size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t room)
+{
+    const struct pq_group *g = l->group;
+    const char *phase = pq_phase_name[l->phase];
+    MPI_Request q;
+    MPI_Status status;
+    int got;
+    uint64_t start = pq_now_ns();
+    PQ_MPI(g, phase, MPI_Irecv(data, piece(room), MPI_BYTE, pq_group_rank_of(g, from, g->rank), TAG_CROSS,
+                               g->protocol, &q));
+    pq_group_wait(g, phase, &q, 1, &status, 0);
+    MPI_Get_count(&status, MPI_BYTE, &got);
+    book(l, start, &now(l)->wait_ns);
+    return (size_t)got;
+}
+
+void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
+{
+    const struct pq_group *g = l->group;
+    const char *phase = pq_phase_name[l->phase];
+    if (l->ranks == 1)
+        return;
+    uint64_t start = pq_now_ns();
+    MPI_Request *q = pq_alloc(2 * l->ranks * sizeof *q);
+    int n = 0;
+    size_t at = 0, mine = 0;
+    for (size_t j = 0; j < l->ranks; at += block_bytes[j++]) {
+        PQ_ASSERT(block_bytes[j] <= PIECE);
+        if (j == g->rank)
+            mine = at;
+        else if (block_bytes[j])
+            PQ_MPI(g, phase, MPI_Irecv((char *)whole + at, (int)block_bytes[j], MPI_BYTE,
+                                       pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[n++]));
+    }
+    for (size_t j = 0; j < l->ranks && block_bytes[g->rank]; j++)
+        if (j != g->rank) {
+            PQ_MPI(g, phase, MPI_Isend((char *)whole + mine, (int)block_bytes[g->rank], MPI_BYTE,
+                                       pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[n++]));
+            now(l)->internal_bytes += block_bytes[g->rank];
+            now(l)->internal_messages++;
+        }
+    pq_group_wait(g, phase, q, n, NULL, 0);
+    free(q);
+    book(l, start, &now(l)->internal_ns);
+}
+
+void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, size_t vectors, uint32_t *out)
+{
+    const struct pq_group *g = l->group;
+    const char *phase = pq_phase_name[l->phase];
+    const struct pq_block own = pq_split(n, l->ranks, g->rank);
+    for (size_t v = 0; v < vectors; v++)
+        memcpy(out + v * own.count, mine + v * n + own.first, own.count * 4);
+    if (l->ranks == 1)
+        return;
+
+    uint64_t start = pq_now_ns();
+    MPI_Request *q = pq_alloc(2 * l->ranks * sizeof *q);
+    uint32_t *in = pq_alloc(l->ranks * vectors * own.count * 4), *packed = pq_alloc(vectors * n * 4);
+    int count = 0;
+    for (size_t j = 0; j < l->ranks && own.count; j++)
+        if (j != g->rank)
+            PQ_MPI(g, phase, MPI_Irecv(in + j * vectors * own.count, (int)(vectors * own.count * 4), MPI_BYTE,
+                                       pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[count++]));
+    size_t at = 0;
+    for (size_t j = 0; j < l->ranks; j++) {
+        const struct pq_block b = pq_split(n, l->ranks, j);
+        if (j == g->rank || !b.count)
+            continue;
+        for (size_t v = 0; v < vectors; v++)
+            memcpy(packed + at + v * b.count, mine + v * n + b.first, b.count * 4);
+        PQ_MPI(g, phase, MPI_Isend(packed + at, (int)(vectors * b.count * 4), MPI_BYTE,
+                                   pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[count++]));
+        now(l)->internal_bytes += vectors * b.count * 4;
+        now(l)->internal_messages++;
+        at += vectors * b.count;
+    }
+    pq_group_wait(g, phase, q, count, NULL, 0);
+    for (size_t j = 0; j < l->ranks; j++)
+        for (size_t i = 0; j != g->rank && i < vectors * own.count; i++)
+            out[i] += in[j * vectors * own.count + i];
+    free(packed);
+    free(in);
+    free(q);
+    book(l, start, &now(l)->internal_ns);
+}

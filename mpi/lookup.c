@@ -1,0 +1,214 @@
+#include "lookup.h"
+
+#include "../kernels/ring.h"
+#include "../kernels/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_TABLE_WORDS = 2048 }; /* 2^12 entries of up to 32 bits */
+
+static uint32_t element_of(const void *v, size_t i, unsigned bits)
+{
+    switch (pq_ring_bytes(bits)) {
+    case 1: return ((const uint8_t *)v)[i];
+    case 2: return ((const uint16_t *)v)[i];
+    default: return ((const uint32_t *)v)[i];
+    }
+}
+
+/* out[i] = entry number index[i] of the w-bit tables, in memory or in the stream of P1's halves. */
+static void entries_stored(void *out, const uint8_t *tables, const uint64_t *index, size_t n, unsigned out_bits)
+{
+    const unsigned w = pq_entry_bits(out_bits);
+    const uint32_t mask = pq_ring_mask(out_bits);
+    switch (w) {
+    case 4:
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)out)[i] = (uint8_t)(pq_table_entry(tables, index[i], 4) & mask);
+        break;
+    case 8:
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)out)[i] = (uint8_t)(tables[index[i]] & mask);
+        break;
+    case 16:
+        for (size_t i = 0; i < n; i++)
+            ((uint16_t *)out)[i] = (uint16_t)(pq_table_entry(tables, index[i], 16) & mask);
+        break;
+    default:
+        for (size_t i = 0; i < n; i++)
+            ((uint32_t *)out)[i] = pq_table_entry(tables, index[i], 32) & mask;
+    }
+}
+
+static void entries_drawn(const struct pq_context *c, void *out, unsigned stream, const uint64_t *index, size_t n,
+                          unsigned out_bits)
+{
+    const unsigned w = pq_entry_bits(out_bits), per_block = 128 / w;
+    uint64_t block[PQ_CHUNK], within[PQ_CHUNK];
+    uint8_t drawn[16 * PQ_CHUNK];
+    for (size_t i = 0; i < n; i++) {
+        block[i] = index[i] / per_block;
+        within[i] = i * per_block + index[i] % per_block;
+    }
+    pq_prg_blocks(c->s01, pq_context_at(c, stream), block, n, drawn);
+    entries_stored(out, drawn, within, n, out_bits);
+}
+
+/* A look-up's online face, whatever the index is made of: index[i] counts entries from the first local element on. */
+static void read_chunk(const struct pq_context *c, void *out, const uint8_t *material, unsigned stream, uint64_t first,
+                       uint64_t *index, size_t n, unsigned out_bits)
+{
+    if (c->role == PQ_P2) {
+        entries_stored(out, material, index, n, out_bits);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        index[i] += first;
+    entries_drawn(c, out, stream, index, n, out_bits);
+}
+
+void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim);
+    (void)is_signed;
+    for (unsigned o = 0; o < t->outputs; o++) {
+        const size_t width = pq_ring_bytes(t->out_bits[o]);
+        const size_t each = pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o]));
+        const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+        out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o], .share = pq_context_alloc(c, n * width) };
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+        for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
+            const size_t m = pq_chunk(n, i0);
+            uint64_t index[PQ_CHUNK];
+            for (size_t i = 0; i < m; i++)
+                index[i] = (uint64_t)(i0 + i) << t->index_bits | element_of(x.delta, i0 + i, x.bits);
+            read_chunk(c, (uint8_t *)out[o].share + i0 * width, material, PQ_S_TABLE + o,
+                       (uint64_t)x.dim.first << t->index_bits, index, m, t->out_bits[o]);
+        }
+    }
+}
+
+void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim), entries = (size_t)1 << t->index_bits;
+    (void)is_signed;
+    for (unsigned o = 0; o < t->outputs; o++) {
+        const unsigned w = pq_entry_bits(t->out_bits[o]);
+        const size_t each = pq_table_bytes(t->index_bits, w), words = each < 8 ? 1 : each / 8;
+        const size_t chunk = pq_stage_chunk(each);
+        /* The channels' tables, packed: content is small against what is dealt from it. */
+        uint64_t *packed = pq_alloc(t->channels * words * 8);
+        for (size_t k = 0; k < t->channels; k++)
+            pq_table_pack(packed + k * words, (const uint8_t *)t->content[o] + k * entries * t->content_bytes[o],
+                          t->content_bytes[o], t->index_bits, t->out_bits[o]);
+        for (size_t i0 = 0; i0 < n; i0 += chunk) {
+            const size_t m = n - i0 < chunk ? n - i0 : chunk;
+            uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
+#pragma omp parallel for schedule(static)
+            for (size_t b = 0; b < m; b += 64) {
+                const size_t some = m - b < 64 ? m - b : 64;
+                uint64_t rotated[MAX_TABLE_WORDS];
+                pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE + o), (x.dim.first + i0 + b) * each, some * each,
+                            dst + b * each);
+                for (size_t i = i0 + b; i < i0 + b + some; i++) {
+                    const size_t channel = (x.dim.first + i) / x.dim.width % t->channels;
+                    uint8_t *at = dst + (i - i0) * each;
+                    pq_table_rotate(rotated, packed + channel * words, t->index_bits, w,
+                                    element_of(x.offset, i, x.bits));
+                    pq_table_mask(at, rotated, at, each, w);
+                }
+            }
+        }
+        free(packed);
+        out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
+    }
+}
+
+void pq_read_cost(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)
+{
+    const size_t n = pq_dim_count(x.dim);
+    (void)is_signed;
+    pq_cost_lookups(pq_cost_of(e), n);
+    for (unsigned o = 0; o < t->outputs; o++) {
+        pq_cost_deal(pq_cost_of(e), n, pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o])));
+        pq_cost_hold(pq_cost_of(e), n * pq_ring_bytes(t->out_bits[o]));
+        out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
+    }
+}
+
+/* Number of the row element (group, column) that goes with element i of a value. */
+static size_t row_of(struct pq_dim d, size_t i)
+{
+    return i / (d.len * d.width) * d.width + i % d.width;
+}
+
+struct pq_add pq_read_pair_online(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(t->out_bits[0]);
+    const unsigned index_bits = t->index_bits + t->index2_bits;
+    const size_t each = pq_table_bytes(index_bits, pq_entry_bits(t->out_bits[0]));
+    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+    struct pq_add y = { .dim = x.dim, .bits = t->out_bits[0], .share = pq_context_alloc(c, n * width) };
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i0);
+        const uint8_t *delta = x.delta, *delta_row = row.delta;
+        uint64_t index[PQ_CHUNK];
+        for (size_t i = 0; i < m; i++)
+            index[i] = (uint64_t)(i0 + i) << index_bits | (uint64_t)delta[i0 + i] << t->index2_bits |
+                       delta_row[row_of(x.dim, i0 + i)];
+        read_chunk(c, (uint8_t *)y.share + i0 * width, material, PQ_S_TABLE, (uint64_t)x.dim.first << index_bits, index,
+                   m, t->out_bits[0]);
+    }
+    return y;
+}
+
+struct pq_add pq_read_pair_deal(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim), rows = pq_dim_count(row.dim);
+    const unsigned a = t->index_bits, b = t->index2_bits, w = pq_entry_bits(t->out_bits[0]);
+    const size_t each = pq_table_bytes(a + b, w), words = each / 8, chunk = pq_stage_chunk(each);
+    uint64_t table[MAX_TABLE_WORDS];
+    PQ_ASSERT(words <= MAX_TABLE_WORDS);
+    pq_table_pack(table, t->content[0], t->content_bytes[0], a + b, t->out_bits[0]);
+
+    /* The second offset is the row's: rotate by it once per row, then by each element's own. */
+    uint64_t *turned = pq_alloc(rows * each);
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++)
+        pq_table_rotate_rows(turned + r * words, table, a, b, w, ((const uint8_t *)row.offset)[r]);
+
+    for (size_t i0 = 0; i0 < n; i0 += chunk) {
+        const size_t m = n - i0 < chunk ? n - i0 : chunk;
+        uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
+#pragma omp parallel for schedule(static)
+        for (size_t k = 0; k < m; k += 64) {
+            const size_t some = m - k < 64 ? m - k : 64;
+            uint64_t rotated[MAX_TABLE_WORDS];
+            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (x.dim.first + i0 + k) * each, some * each, dst + k * each);
+            for (size_t i = i0 + k; i < i0 + k + some; i++) {
+                uint8_t *at = dst + (i - i0) * each;
+                pq_table_rotate(rotated, turned + row_of(x.dim, i) * words, a + b, w,
+                                (uint32_t)((const uint8_t *)x.offset)[i] << b);
+                pq_table_mask(at, rotated, at, each, w);
+            }
+        }
+    }
+    free(turned);
+    return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };
+}
+
+struct pq_add pq_read_pair_cost(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
+{
+    const size_t n = pq_dim_count(x.dim);
+    (void)row;
+    pq_cost_lookups(pq_cost_of(e), n);
+    pq_cost_deal(pq_cost_of(e), n, pq_table_bytes(t->index_bits + t->index2_bits, pq_entry_bits(t->out_bits[0])));
+    pq_cost_hold(pq_cost_of(e), n * pq_ring_bytes(t->out_bits[0]));
+    return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };
+}

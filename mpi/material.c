@@ -1,0 +1,109 @@
+#include "material.h"
+
+#include <openssl/crypto.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static size_t padded(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+void pq_stage_open(struct pq_stage *s, struct pq_link *link)
+{
+    memset(s, 0, sizeof *s);
+    s->link = link;
+    for (int i = 0; i < PQ_STAGE_BUFFERS; i++) {
+        s->buffer[i] = link ? pq_alloc(PQ_STAGE_BYTES) : NULL;
+        s->request[i] = MPI_REQUEST_NULL;
+    }
+}
+
+/* Hands the full buffer over and waits until the next one is free: filling overlaps with sending. */
+static void send_current(struct pq_stage *s)
+{
+    if (!s->used)
+        return;
+    s->messages++;
+    s->bytes += s->used;
+    if (s->link) {
+        s->request[s->current] = pq_link_post(s->link, PQ_P2, s->buffer[s->current], s->used);
+        s->current = (s->current + 1) % PQ_STAGE_BUFFERS;
+        pq_link_sent(s->link, &s->request[s->current], 1);
+    }
+    s->used = 0;
+}
+
+uint8_t *pq_stage_reserve(struct pq_stage *s, size_t bytes)
+{
+    bytes = padded(bytes);
+    PQ_ASSERT(bytes <= PQ_STAGE_BYTES);
+    if (s->used + bytes > PQ_STAGE_BYTES)
+        send_current(s);
+    uint8_t *p = s->link ? s->buffer[s->current] + s->used : NULL;
+    s->used += bytes;
+    if (s->link)
+        pq_link_book(s->link, bytes);
+    return p;
+}
+
+void pq_stage_count(struct pq_stage *s, size_t n, size_t each)
+{
+    const size_t chunk = pq_stage_chunk(each);
+    for (size_t i = 0; i < n; i += chunk)
+        pq_stage_reserve(s, (n - i < chunk ? n - i : chunk) * each);
+}
+
+void pq_stage_flush(struct pq_stage *s)
+{
+    send_current(s);
+    if (s->link)
+        pq_link_sent(s->link, s->request, PQ_STAGE_BUFFERS);
+}
+
+void pq_stage_close(struct pq_stage *s)
+{
+    for (int i = 0; i < PQ_STAGE_BUFFERS; i++) {
+        if (s->buffer[i])
+            OPENSSL_cleanse(s->buffer[i], PQ_STAGE_BYTES);
+        free(s->buffer[i]);
+    }
+}
+
+void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t bytes)
+{
+    if (m->capacity < bytes) {
+        pq_material_free(m);
+        m->base = pq_alloc(bytes);
+        m->capacity = bytes;
+        /* Gigabytes that are read a few bytes at a time: large pages spare most address translations. */
+        madvise(m->base, bytes, MADV_HUGEPAGE);
+    }
+    m->bytes = 0;
+    m->cursor = 0;
+    while (m->bytes < bytes)
+        m->bytes += pq_link_take(link, PQ_P0, m->base + m->bytes, bytes - m->bytes);
+}
+
+const void *pq_material_take(struct pq_material *m, size_t n, size_t each)
+{
+    const void *p = m->base + m->cursor;
+    m->cursor += padded(n * each);
+    PQ_ASSERT(m->cursor <= m->bytes);
+    return p;
+}
+
+void pq_material_done(const struct pq_material *m)
+{
+    PQ_ASSERT(m->cursor == m->bytes);
+}
+
+void pq_material_free(struct pq_material *m)
+{
+    if (m->base)
+        OPENSSL_cleanse(m->base, m->capacity);
+    free(m->base);
+    *m = (struct pq_material){ 0 };
+}

@@ -1,0 +1,209 @@
+#include "maximum.h"
+
+#include "../kernels/ring.h"
+#include "../kernels/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAIR_BYTES = 128, LANES = 16 };
+
+/* The result of a level: [groups][ceil(len/2)][width]. */
+struct pq_dim pq_halves_dim(struct pq_dim d)
+{
+    struct pq_dim r = d;
+    r.len = (d.len + 1) / 2;
+    r.first = d.first / d.len * r.len;
+    r.all = d.all / d.len * r.len;
+    return r;
+}
+
+/* Pairs of a level, this rank's, and the number of the first among all groups. */
+static size_t pairs_of(struct pq_dim d) { return d.groups * (d.len / 2) * d.width; }
+static size_t first_pair(struct pq_dim d) { return d.first / d.len * (d.len / 2); }
+
+/* Elements of x that make pair p. */
+static void pair_at(struct pq_dim d, size_t p, size_t *low, size_t *high)
+{
+    const size_t per_group = d.len / 2 * d.width;
+    *low = p / per_group * d.len * d.width + p % per_group;
+    *high = *low + per_group;
+}
+
+struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
+{
+    struct pq_context *c = pq_context_of(e);
+    const struct pq_dim d = x.dim, r = pq_halves_dim(d);
+    const size_t n = pairs_of(d), h = d.len / 2;
+    const uint64_t first = (uint64_t)first_pair(d) << 8;
+    const uint8_t *delta = x.delta, *share = xs.share;
+    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, PAIR_BYTES) : NULL;
+    struct pq_add y = { .dim = r, .bits = PQ_CODE_BITS, .share = pq_context_alloc(c, pq_dim_count(r)) };
+    uint8_t *out = y.share;
+
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t p0 = 0; p0 < n; p0 += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, p0);
+        uint64_t index[PQ_CHUNK], block[PQ_CHUNK];
+        uint8_t drawn[16 * PQ_CHUNK];
+        for (size_t p = 0; p < m; p++) {
+            size_t low, high;
+            pair_at(d, p0 + p, &low, &high);
+            index[p] = (uint64_t)(p0 + p) << 8 | (uint64_t)delta[low] << 4 | delta[high];
+        }
+        const uint8_t *tables = material;
+        if (c->role == PQ_P1) {
+            for (size_t p = 0; p < m; p++) {
+                block[p] = (first + index[p]) / 32;
+                index[p] = p * 32 + index[p] % 32;
+            }
+            pq_prg_blocks(c->s01, pq_context_at(c, PQ_S_TABLE), block, m, drawn);
+            tables = drawn;
+        }
+        for (size_t p = 0; p < m; p++) {
+            const size_t g = (p0 + p) / (h * d.width), within = (p0 + p) % (h * d.width);
+            out[g * r.len * r.width + within] = (uint8_t)pq_table_entry(tables, index[p], 4);
+        }
+    }
+    for (size_t g = 0; g < d.groups && d.len % 2; g++) /* the odd one goes up as it is */
+        memcpy(out + (g * r.len + h) * d.width, share + (g * d.len + d.len - 1) * d.width, d.width);
+    return y;
+}
+
+struct pq_add pq_halves_deal(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
+{
+    struct pq_context *c = pq_context_of(e);
+    const struct pq_dim d = x.dim;
+    const size_t n = pairs_of(d), chunk = pq_stage_chunk(PAIR_BYTES);
+    const uint8_t *offset = x.offset;
+    int8_t larger[256];
+    uint64_t table[16];
+    (void)xs;
+    for (int i = 0; i < 256; i++) {
+        const int a = pq_ring_signed((uint32_t)i >> 4, 4), b = pq_ring_signed((uint32_t)i & 15, 4);
+        larger[i] = (int8_t)(a > b ? a : b);
+    }
+    pq_table_pack(table, larger, 1, 8, PQ_CODE_BITS);
+
+    for (size_t p0 = 0; p0 < n; p0 += chunk) {
+        const size_t m = n - p0 < chunk ? n - p0 : chunk;
+        uint8_t *dst = pq_stage_reserve(&c->stage, m * PAIR_BYTES);
+#pragma omp parallel for schedule(static)
+        for (size_t k = 0; k < m; k += 64) {
+            const size_t some = m - k < 64 ? m - k : 64;
+            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (first_pair(d) + p0 + k) * PAIR_BYTES, some * PAIR_BYTES,
+                        dst + k * PAIR_BYTES);
+            for (size_t p = k; p < k + some; p++) {
+                uint64_t turned[16], rotated[16];
+                size_t low, high;
+                pair_at(d, p0 + p, &low, &high);
+                pq_table_rotate_rows(turned, table, 4, 4, 4, offset[high]);
+                pq_table_rotate(rotated, turned, 8, 4, (uint32_t)offset[low] << 4);
+                pq_table_mask(dst + p * PAIR_BYTES, rotated, dst + p * PAIR_BYTES, PAIR_BYTES, 4);
+            }
+        }
+    }
+    return (struct pq_add){ .dim = pq_halves_dim(d), .bits = PQ_CODE_BITS };
+}
+
+struct pq_add pq_halves_cost(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
+{
+    struct pq_add y = { .dim = pq_halves_dim(x.dim), .bits = PQ_CODE_BITS };
+    (void)xs;
+    pq_cost_lookups(pq_cost_of(e), pairs_of(x.dim));
+    pq_cost_deal(pq_cost_of(e), pairs_of(x.dim), PAIR_BYTES);
+    pq_cost_hold(pq_cost_of(e), pq_dim_count(y.dim));
+    return y;
+}
+
+struct pq_dim pq_count_dim(struct pq_dim d)
+{
+    struct pq_dim r = d;
+    r.len = 15;
+    r.first = d.first / d.len * 15;
+    r.all = d.all / d.len * 15;
+    return r;
+}
+
+struct pq_add pq_count_online(struct pq_engine *e, struct pq_opened u, unsigned bits)
+{
+    struct pq_context *c = pq_context_of(e);
+    const struct pq_dim d = u.dim, r = pq_count_dim(d);
+    const size_t n = pq_dim_count(d), lane = pq_ring_bytes(bits), record = LANES * lane, each = 16 * record;
+    const uint8_t *delta = u.delta;
+    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+    struct pq_add y = { .dim = r, .bits = bits, .share = pq_context_alloc(c, pq_dim_count(r) * lane) };
+
+    /* One column of one group at a time: its records are added up lane by lane, then written as 15 rows. */
+#pragma omp parallel for schedule(static) if (n > PQ_CHUNK)
+    for (size_t gw = 0; gw < d.groups * d.width; gw++) {
+        const size_t g = gw / d.width, w = gw % d.width;
+        uint32_t sum[LANES] = { 0 };
+        uint64_t block[2 * PQ_MAX_SEQ];
+        uint8_t drawn[32 * PQ_MAX_SEQ];
+        PQ_ASSERT(d.len <= PQ_MAX_SEQ);
+        for (size_t l = 0; l < d.len; l++) {
+            const size_t i = (g * d.len + l) * d.width + w;
+            for (size_t k = 0; k < lane; k++)
+                block[l * lane + k] = ((d.first + i) * 16 + delta[i]) * lane + k;
+        }
+        if (c->role == PQ_P1)
+            pq_prg_blocks(c->s01, pq_context_at(c, PQ_S_TABLE), block, d.len * lane, drawn);
+        for (size_t l = 0; l < d.len; l++) {
+            const size_t i = (g * d.len + l) * d.width + w;
+            const uint8_t *entry = c->role == PQ_P1 ? drawn + l * record : material + i * each + delta[i] * record;
+            for (size_t v = 0; v < LANES; v++)
+                sum[v] += pq_table_entry(entry, v, (unsigned)(8 * lane));
+        }
+        for (size_t v = 0; v < 15; v++) {
+            const size_t at = (g * 15 + v) * d.width + w;
+            if (lane == 1)
+                ((uint8_t *)y.share)[at] = (uint8_t)(sum[v] & pq_ring_mask(bits));
+            else
+                ((uint16_t *)y.share)[at] = (uint16_t)(sum[v] & pq_ring_mask(bits));
+        }
+    }
+    return y;
+}
+
+struct pq_add pq_count_deal(struct pq_engine *e, struct pq_opened u, unsigned bits)
+{
+    struct pq_context *c = pq_context_of(e);
+    const struct pq_dim d = u.dim;
+    const unsigned w = (unsigned)(8 * pq_ring_bytes(bits));
+    const size_t n = pq_dim_count(d), record = LANES * w / 8, each = 16 * record, chunk = pq_stage_chunk(each);
+    const uint8_t *offset = u.offset;
+    /* One table whose entry is a whole record: 16 lanes, lane v+7 is [x >= v]. */
+    uint8_t reached[16 * LANES];
+    uint64_t table[64];
+    for (size_t i = 0; i < 16; i++)
+        for (int v = -7; v <= 8; v++)
+            reached[i * LANES + (size_t)(v + 7)] = v < 8 && pq_ring_signed((uint32_t)i, 4) >= v;
+    pq_table_pack(table, reached, 1, 8, w);
+
+    for (size_t i0 = 0; i0 < n; i0 += chunk) {
+        const size_t m = n - i0 < chunk ? n - i0 : chunk;
+        uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
+#pragma omp parallel for schedule(static)
+        for (size_t k = 0; k < m; k += 64) {
+            const size_t some = m - k < 64 ? m - k : 64;
+            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (d.first + i0 + k) * each, some * each, dst + k * each);
+            for (size_t i = k; i < k + some; i++) {
+                uint64_t rotated[64];
+                pq_table_rotate(rotated, table, 8, w, (uint32_t)offset[i0 + i] * LANES);
+                pq_table_mask(dst + i * each, rotated, dst + i * each, each, w);
+            }
+        }
+    }
+    return (struct pq_add){ .dim = pq_count_dim(d), .bits = bits };
+}
+
+struct pq_add pq_count_cost(struct pq_engine *e, struct pq_opened u, unsigned bits)
+{
+    struct pq_add y = { .dim = pq_count_dim(u.dim), .bits = bits };
+    const size_t n = pq_dim_count(u.dim), lane = pq_ring_bytes(bits);
+    pq_cost_lookups(pq_cost_of(e), n);
+    pq_cost_deal(pq_cost_of(e), n, 16 * LANES * lane);
+    pq_cost_hold(pq_cost_of(e), pq_dim_count(y.dim) * lane);
+    return y;
+}

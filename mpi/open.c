@@ -1,0 +1,109 @@
+#include "open.h"
+
+#include "../kernels/bits.h"
+#include "../kernels/ring.h"
+
+#include <string.h>
+
+void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits)
+{
+    const size_t bytes = pq_bits_bytes(n, bits), width = pq_ring_bytes(bits);
+    uint8_t *out = pq_context_alloc(c, bytes), *in = pq_context_alloc(c, bytes);
+
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i);
+        uint8_t *d = (uint8_t *)delta + i * width;
+        const uint8_t *s = (const uint8_t *)share + i * width;
+        if (mask) {
+            pq_ring_sub(d, s, (const uint8_t *)mask + i * width, m, bits);
+            s = d;
+        } else if (d != s) {
+            memcpy(d, s, m * width);
+        }
+        pq_bits_pack(out + pq_bits_bytes(i, bits), s, m, bits);
+    }
+    pq_link_exchange(c->link, c->role == PQ_P1 ? PQ_P2 : PQ_P1, out, bytes, in, bytes);
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i);
+        uint32_t other[PQ_CHUNK];
+        uint8_t *d = (uint8_t *)delta + i * width;
+        pq_bits_unpack(other, in + pq_bits_bytes(i, bits), m, bits);
+        pq_ring_add(d, d, other, m, bits);
+    }
+}
+
+struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(x.bits);
+    struct pq_opened o = { .dim = x.dim, .bits = x.bits, .delta = pq_context_alloc(c, n * width) };
+    uint8_t *mask = pq_context_alloc(c, n * width);
+
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK)
+        pq_context_fill(c, pq_context_seed(c), PQ_S_MASK, width, x.dim.first + i, pq_chunk(n, i), mask + i * width);
+    pq_open_masked(c, o.delta, x.share, mask, n, x.bits);
+    return o;
+}
+
+struct pq_opened pq_open_deal(struct pq_engine *e, struct pq_add x)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(x.bits);
+    struct pq_opened o = { .dim = x.dim, .bits = x.bits, .offset = pq_context_alloc(c, n * width) };
+
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i);
+        uint32_t half[PQ_CHUNK];
+        uint8_t *d = (uint8_t *)o.offset + i * width;
+        pq_context_fill(c, c->s01, PQ_S_MASK, width, x.dim.first + i, m, d);
+        pq_context_fill(c, c->s02, PQ_S_MASK, width, x.dim.first + i, m, half);
+        pq_ring_add(d, d, half, m, x.bits);
+    }
+    return o;
+}
+
+struct pq_opened pq_open_cost(struct pq_engine *e, struct pq_add x)
+{
+    const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(x.bits);
+    pq_cost_exchange(pq_cost_of(e), pq_bits_bytes(n, x.bits));
+    pq_cost_hold(pq_cost_of(e), n * width);
+    pq_cost_hold(pq_cost_of(e), n * width);
+    pq_cost_hold(pq_cost_of(e), 2 * pq_bits_bytes(n, x.bits));
+    return (struct pq_opened){ .dim = x.dim, .bits = x.bits };
+}
+
+/* dst[g][l][w] = row[g][w] - x[g][l][w] mod 2^bits, for values of up to 8 bits. */
+static void row_minus(uint8_t *dst, const uint8_t *row, const uint8_t *x, struct pq_dim d, unsigned bits)
+{
+    PQ_ASSERT(bits <= 8);
+#pragma omp parallel for schedule(static) if (pq_dim_count(d) > 8 * PQ_CHUNK)
+    for (size_t gl = 0; gl < d.groups * d.len; gl++)
+        pq_ring_sub(dst + gl * d.width, row + gl / d.len * d.width, x + gl * d.width, d.width, bits);
+}
+
+struct pq_opened pq_difference_online(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
+{
+    struct pq_opened o = { .dim = x.dim, .bits = x.bits };
+    o.delta = pq_context_alloc(pq_context_of(e), pq_dim_count(x.dim));
+    row_minus(o.delta, row.delta, x.delta, x.dim, x.bits);
+    return o;
+}
+
+struct pq_opened pq_difference_deal(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
+{
+    struct pq_opened o = { .dim = x.dim, .bits = x.bits };
+    o.offset = pq_context_alloc(pq_context_of(e), pq_dim_count(x.dim));
+    row_minus(o.offset, row.offset, x.offset, x.dim, x.bits);
+    return o;
+}
+
+struct pq_opened pq_difference_cost(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
+{
+    (void)row;
+    pq_cost_hold(pq_cost_of(e), pq_dim_count(x.dim));
+    return (struct pq_opened){ .dim = x.dim, .bits = x.bits };
+}

@@ -1,0 +1,25 @@
+/* Opening an additive share under an offset: P1 and P2 learn delta = x - Delta mod 2^bits, where Delta = (s01's + s02's
+ * PQ_S_MASK) mod 2^bits is known to P0 and to neither of them (protocols.md section 3). Three faces of one protocol:
+ * what P0 deals, what P1 and P2 do, what it costs; the engines' tables of operations point at them. */
+#ifndef PQ_OPEN_H
+#define PQ_OPEN_H
+
+#include "context.h"
+#include "cost.h"
+
+/* P0: offset, ring_bytes(bits) each. Sends nothing: both halves of Delta follow from the seeds. */
+struct pq_opened pq_open_deal(struct pq_engine *e, struct pq_add x);
+/* P1, P2: delta. ceil(n*bits/8) bytes each way, 1 round. */
+struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x);
+struct pq_opened pq_open_cost(struct pq_engine *e, struct pq_add x);
+
+/* The same with masks that the caller draws: opens share - mask, n elements of Z_2^bits, into delta (share may be delta).
+ * mask NULL: share is masked already (1-bit shares are added mod 2, that is, by exclusive or). 1 round. P1, P2. */
+void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits);
+
+/* row - x, row repeated over len. Local; P0 gets the difference of the offsets. */
+struct pq_opened pq_difference_deal(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
+struct pq_opened pq_difference_online(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
+struct pq_opened pq_difference_cost(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
+
+#endif

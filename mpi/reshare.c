@@ -1,0 +1,121 @@
+#include "reshare.h"
+
+#include "../kernels/bits.h"
+#include "../kernels/ring.h"
+#include "local.h"
+#include "open.h"
+#include "wrap.h"
+
+#include <string.h>
+
+struct pq_rss pq_reshare_deal(struct pq_engine *e, struct pq_add x)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim);
+    struct pq_rss y = { .dim = x.dim, .op = e->op };
+    y.x0 = pq_context_alloc(c, 2 * n);
+    y.x1 = pq_context_alloc(c, 2 * n);
+    pq_rss_masks(c, e->op, x.dim.first, n, y.x0, y.x1);
+    return y;
+}
+
+/* The mask of a reshared value that this party knows, where it belongs. */
+static uint16_t *own_mask(struct pq_context *c, struct pq_rss *y)
+{
+    const size_t n = pq_dim_count(y->dim);
+    uint16_t *mask = pq_context_alloc(c, 2 * n);
+    if (c->role == PQ_P1)
+        y->x1 = mask;
+    else
+        y->x0 = mask;
+    pq_rss_masks(c, y->op, y->dim.first, n, y->x0, y->x1);
+    return mask;
+}
+
+struct pq_rss pq_reshare_online(struct pq_engine *e, struct pq_add x)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim);
+    struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_alloc(c, 2 * n) };
+    PQ_ASSERT(x.bits == PQ_LINEAR_BITS);
+    pq_open_masked(c, y.x2, x.share, own_mask(c, &y), n, PQ_LINEAR_BITS);
+    return y;
+}
+
+struct pq_rss pq_reshare_cost(struct pq_engine *e, struct pq_add x)
+{
+    const size_t n = pq_dim_count(x.dim);
+    pq_cost_exchange(pq_cost_of(e), 2 * n);
+    pq_cost_hold(pq_cost_of(e), 4 * n);
+    pq_cost_hold(pq_cost_of(e), 4 * n);
+    return (struct pq_rss){ .dim = x.dim };
+}
+
+struct pq_rss pq_reshare_code_deal(struct pq_engine *e, struct pq_add x, bool is_signed)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim);
+    const unsigned b = x.bits;
+    struct pq_rss y = pq_reshare_deal(e, x);
+    const uint16_t *x0 = y.x0, *x1 = y.x1;
+    uint8_t *low = pq_context_alloc(c, n), *flip = pq_context_alloc(c, n);
+    uint16_t *carry = pq_context_alloc(c, 2 * n), *sign = pq_context_alloc(c, 2 * n);
+    (void)is_signed; /* P0's part does not depend on how x is read */
+
+    pq_wrap_flips(c, x.dim.first, n, flip);
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t lambda = (uint32_t)(uint16_t)(x0[i] + x1[i]);
+        low[i] = (uint8_t)(lambda & pq_ring_mask(b));
+        carry[i] = (uint16_t)(flip[i] + (lambda >> b));
+        sign[i] = (uint16_t)(1u - 2u * flip[i]);
+    }
+    pq_wrap_deal(c, x.dim.first, low, flip, n, b);
+    pq_numbers_deal(c, PQ_S_CARRY, x.dim.first, carry, n, 2);
+    pq_numbers_deal(c, PQ_S_SIGN, x.dim.first, sign, n, 2);
+    return y;
+}
+
+struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool is_signed)
+{
+    struct pq_context *c = pq_context_of(e);
+    const size_t n = pq_dim_count(x.dim);
+    const unsigned b = x.bits, high = PQ_LINEAR_BITS - b;
+    const uint8_t shift = (uint8_t)(is_signed ? 1u << (b - 1) : 0);
+    struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_alloc(c, 2 * n) };
+    const uint16_t *mask = own_mask(c, &y);
+    uint8_t *delta = pq_context_alloc(c, n), *low = pq_context_alloc(c, n), *rho = pq_context_alloc(c, n);
+    uint16_t *x2 = y.x2, *g = pq_context_alloc(c, 2 * n);
+    const uint8_t *share = x.share, own_shift = c->role == PQ_P1 ? shift : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        low[i] = (uint8_t)mask[i];
+        delta[i] = (uint8_t)(share[i] + own_shift);
+    }
+    pq_open_masked(c, delta, delta, low, n, b);
+    pq_wrap_open(c, x.dim.first, delta, n, b, rho);
+    const uint16_t *carry = pq_numbers_take(c, PQ_S_CARRY, x.dim.first, n, 2);
+    const uint16_t *sign = pq_numbers_take(c, PQ_S_SIGN, x.dim.first, n, 2);
+    for (size_t i = 0; i < n; i++)
+        g[i] = (uint16_t)(carry[i] + rho[i] * (uint32_t)sign[i]);
+    pq_open_masked(c, g, g, NULL, n, high);
+    for (size_t i = 0; i < n; i++)
+        x2[i] = (uint16_t)(delta[i] - (uint32_t)shift - ((uint32_t)g[i] << b));
+    return y;
+}
+
+struct pq_rss pq_reshare_code_cost(struct pq_engine *e, struct pq_add x, bool is_signed)
+{
+    struct pq_cost *c = pq_cost_of(e);
+    const size_t n = pq_dim_count(x.dim);
+    const unsigned b = x.bits;
+    (void)is_signed;
+    pq_cost_exchange(c, pq_bits_bytes(n, b));
+    pq_cost_exchange(c, pq_bits_bytes(n, 1));
+    pq_cost_exchange(c, pq_bits_bytes(n, PQ_LINEAR_BITS - b));
+    pq_cost_lookups(c, n);
+    pq_cost_deal(c, n, ((size_t)1 << b) / 8);
+    pq_cost_deal(c, n, 2);
+    pq_cost_deal(c, n, 2);
+    pq_cost_hold(c, 16 * n);
+    return (struct pq_rss){ .dim = x.dim };
+}

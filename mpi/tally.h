@@ -1,0 +1,51 @@
+/* Counts per phase and operation: what the link measures and what the cost engine predicts, in the same form, so that
+ * the two can be compared field by field. */
+#ifndef PQ_TALLY_H
+#define PQ_TALLY_H
+
+#include "engine.h"
+#include "group.h"
+
+enum pq_phase { PQ_SETUP, PQ_OFFLINE, PQ_ONLINE, PQ_PHASES };
+extern const char *const pq_phase_name[PQ_PHASES];
+
+/* Bytes and messages are counted once, at the sender. A round is one exchange between P1 and P2, or one hand-over that
+ * the receiver has to wait for before it can go on. */
+struct pq_count {
+    uint64_t bytes, messages, rounds;
+    uint64_t internal_bytes, internal_messages; /* inside the party */
+    uint64_t multiply_adds, lookups;
+    uint64_t compute_ns, wait_ns, internal_ns; /* measured only */
+};
+
+struct pq_tally { struct pq_count at[PQ_PHASES][PQ_OPERATIONS]; };
+
+static inline void pq_count_add(struct pq_count *to, const struct pq_count *from)
+{
+    uint64_t *t = (uint64_t *)to;
+    const uint64_t *f = (const uint64_t *)from;
+    for (size_t i = 0; i < sizeof *to / sizeof *t; i++)
+        t[i] += f[i];
+}
+
+static inline struct pq_count pq_tally_phase(const struct pq_tally *t, enum pq_phase phase)
+{
+    struct pq_count sum = { 0 };
+    for (int o = 0; o < PQ_OPERATIONS; o++)
+        pq_count_add(&sum, &t->at[phase][o]);
+    return sum;
+}
+
+/* Rounds of a phase: per operation those of the party that waits most often, P1 or P2, added up. (P2 waits for the input, P1
+ * for the logits, both for each other's openings.) */
+static inline uint64_t pq_tally_rounds(const struct pq_tally party[PQ_ROLES], enum pq_phase phase)
+{
+    uint64_t sum = 0;
+    for (int o = 0; o < PQ_OPERATIONS; o++) {
+        const uint64_t a = party[PQ_P1].at[phase][o].rounds, b = party[PQ_P2].at[phase][o].rounds;
+        sum += a > b ? a : b;
+    }
+    return sum;
+}
+
+#endif

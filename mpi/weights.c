@@ -1,0 +1,150 @@
+#include "weights.h"
+
+#include "../kernels/bits.h"
+#include "stream.h"
+
+#include <openssl/crypto.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+size_t pq_weights_number(const struct pq_shape *s, uint32_t layer, enum pq_linear_id id)
+{
+    if (layer == s->layers)
+        return 4 * (size_t)s->layers + (id == PQ_CLASSIFIER);
+    return 4 * (size_t)layer + (size_t)id;
+}
+
+void pq_weights_sizes(const struct pq_shape *s, size_t number, size_t *out, size_t *in)
+{
+    if (number >= 4 * (size_t)s->layers) {
+        *out = number == 4 * (size_t)s->layers ? s->hidden : s->labels;
+        *in = s->hidden;
+        return;
+    }
+    switch (number % 4) {
+    case PQ_QKV: *out = 3 * (size_t)s->hidden; *in = s->hidden; break;
+    case PQ_ATTENTION_OUT: *out = *in = s->hidden; break;
+    case PQ_FFN1: *out = s->ffn; *in = s->hidden; break;
+    default: *out = s->hidden; *in = s->ffn; break;
+    }
+}
+
+struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t ranks, size_t j)
+{
+    size_t out, in;
+    pq_weights_sizes(s, number, &out, &in);
+    if (number < 4 * (size_t)s->layers && number % 4 == PQ_QKV) { /* whole heads */
+        struct pq_block heads = pq_split(s->heads, ranks, j);
+        size_t per_head = out / s->heads;
+        return (struct pq_block){ heads.first * per_head, heads.count * per_head };
+    }
+    return pq_split(out, ranks, j);
+}
+
+static const struct pq_linear *linear_of(const struct pq_model *m, size_t number)
+{
+    size_t layers = m->shape.layers;
+    if (number >= 4 * layers)
+        return number == 4 * layers ? &m->pooler : &m->classifier;
+    return &m->layer[number / 4].linear[number % 4];
+}
+
+static void integer_weights(uint16_t *w, const struct pq_linear *l, struct pq_block rows)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t o = 0; o < rows.count; o++) {
+        const uint32_t m = l->multiplier[rows.first + o];
+        const int8_t *src = l->weight + (rows.first + o) * l->in;
+        for (size_t i = 0; i < l->in; i++)
+            w[o * l->in + i] = (uint16_t)(m * (uint32_t)src[i]);
+    }
+}
+
+static void fill(uint16_t *w, struct pq_prg *prg, uint32_t setup, size_t number, size_t first, size_t n)
+{
+    enum { CHUNK = 1 << 14 };
+    struct pq_address at = { setup, (uint32_t)number, PQ_S_W };
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += CHUNK)
+        pq_prg_fill(prg, at, 2 * (first + i), 2 * (n - i < CHUNK ? n - i : CHUNK), w + i);
+}
+
+static void *pack(struct pq_weights *w, const struct pq_gemm16 *g, const uint16_t *src, size_t rows, size_t in)
+{
+    size_t bytes = g->left_bytes(rows, in);
+    void *p = pq_alloc(bytes);
+    g->left_pack(p, src, rows, in, in, 1);
+    w->bytes += bytes;
+    return p;
+}
+
+void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct pq_plan *plan,
+                      const struct pq_gemm16 *gemm, const struct pq_model *model, struct pq_prg *s01, struct pq_prg *s02,
+                      uint32_t setup_number)
+{
+    const struct pq_shape *s = &plan->shape;
+    const enum pq_role role = link->group->role;
+    const bool published = plan->protocol == PQ_PUBLISHED;
+    w->count = 4 * (size_t)s->layers + 2;
+    w->linear = pq_alloc(w->count * sizeof *w->linear);
+    w->bytes = 0;
+
+    for (size_t l = 0; l < w->count; l++) {
+        struct pq_packed *p = &w->linear[l];
+        *p = (struct pq_packed){ .rows = pq_weights_rows(s, l, plan->ranks, link->group->rank) };
+        pq_weights_sizes(s, l, &p->out_all, &p->in);
+        const size_t n = p->rows.count * p->in, first = p->rows.first * p->in, bytes = 2 * n;
+        uint16_t *a = pq_alloc(bytes), *b = pq_alloc(bytes), *c = pq_alloc(bytes);
+
+        if (role == PQ_P0) {
+            integer_weights(a, linear_of(model, l), p->rows);
+            fill(b, s01, setup_number, l, first, n);
+            if (published) {
+                fill(c, s02, setup_number, l, first, n);
+                p->left[1] = pack(w, gemm, c, p->rows.count, p->in);
+                pq_ring_add(b, b, c, n, 16); /* w0 + w1 */
+                p->left[0] = pack(w, gemm, b, p->rows.count, p->in);
+                pq_ring_sub(c, a, b, n, 16); /* w2 */
+                pq_link_send(link, PQ_P1, c, bytes);
+            } else {
+                p->left[0] = pack(w, gemm, a, p->rows.count, p->in);
+                pq_ring_sub(c, a, b, n, 16); /* w0 */
+            }
+            pq_link_send(link, PQ_P2, c, bytes);
+        } else if (role == PQ_P1) {
+            fill(b, s01, setup_number, l, first, n);
+            if (published) {
+                pq_link_receive(link, PQ_P0, a, bytes); /* w2 */
+                p->left[1] = pack(w, gemm, b, p->rows.count, p->in);
+                pq_ring_add(b, b, a, n, 16);
+            }
+            p->left[0] = pack(w, gemm, b, p->rows.count, p->in);
+        } else {
+            pq_link_receive(link, PQ_P0, a, bytes); /* w0, or w2 */
+            if (published) {
+                fill(b, s02, setup_number, l, first, n);
+                p->left[1] = pack(w, gemm, a, p->rows.count, p->in);
+                pq_ring_add(a, a, b, n, 16);
+            }
+            p->left[0] = pack(w, gemm, a, p->rows.count, p->in);
+        }
+        OPENSSL_cleanse(a, bytes);
+        OPENSSL_cleanse(b, bytes);
+        OPENSSL_cleanse(c, bytes);
+        free(a);
+        free(b);
+        free(c);
+    }
+}
+
+void pq_weights_free(struct pq_weights *w)
+{
+    for (size_t l = 0; l < w->count; l++)
+        for (int k = 0; k < 2; k++) {
+            struct pq_packed *p = &w->linear[l];
+            free(p->left[k]);
+        }
+    free(w->linear);
+    *w = (struct pq_weights){ 0 };
+}

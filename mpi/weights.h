@@ -1,0 +1,45 @@
+/* Shares of the weights: made once per set-up, used by every inference after it, packed for the matrix kernel.
+ *
+ * W'[o][i] = multiplier[o] * weight[o][i] mod 2^16, of which a rank holds the rows it owns. In `preprocessed` w2 = 0: P1
+ * holds w1 (from s01), P2 holds w0 = W' - w1. In `published` w1 is from s01, w0 from s02, and P0 sends w2 = W' - w0 - w1 to
+ * P1 and P2 (protocols.md section 3, secret weights). What each party packs, and what it multiplies with:
+ *
+ *              left[0]    left[1]    product online
+ *   P0 prep.   W'         -          (offline) lambda * W'
+ *   P1 prep.   w1         -          x2 * w1
+ *   P2 prep.   w0         -          x2 * w0
+ *   P0 publ.   w0 + w1    w0         x0 * (w0+w1) + x1 * w0
+ *   P1 publ.   w1 + w2    w1         x1 * (w1+w2) + x2 * w1
+ *   P2 publ.   w2 + w0    w2         x2 * (w2+w0) + x0 * w2
+ *
+ * The share of element (o, i) of linear layer number l is element o*in + i of stream PQ_S_W at address
+ * (set-up number, l); l = 4*layer + id, then pooler and classifier. */
+#ifndef PQ_WEIGHTS_H
+#define PQ_WEIGHTS_H
+
+#include "../kernels/gemm16.h"
+#include "../kernels/prg.h"
+#include "link.h"
+#include "plan.h"
+
+struct pq_packed { size_t out_all, in; struct pq_block rows; void *left[2]; };
+
+struct pq_weights {
+    size_t count;              /* linear layers: 4 * layers + 2 */
+    struct pq_packed *linear;
+    uint64_t bytes;            /* of all packed operands */
+};
+
+/* Number of a linear layer, its sizes, and the block of its rows that rank j of G owns. */
+size_t pq_weights_number(const struct pq_shape *s, uint32_t layer, enum pq_linear_id id);
+void pq_weights_sizes(const struct pq_shape *s, size_t number, size_t *out, size_t *in);
+struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t ranks, size_t j);
+
+/* All parties, set-up phase. P0 gives the model (others NULL); seeds that a party does not know are NULL. Bytes sent:
+ * 2 per weight to P2, in `published` 2 per weight to P1 as well. */
+void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct pq_plan *plan,
+                      const struct pq_gemm16 *gemm, const struct pq_model *model, struct pq_prg *s01, struct pq_prg *s02,
+                      uint32_t setup_number);
+void pq_weights_free(struct pq_weights *w);
+
+#endif

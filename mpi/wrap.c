@@ -1,0 +1,92 @@
+#include "wrap.h"
+
+#include "../kernels/bits.h"
+#include "../kernels/table.h"
+#include "open.h"
+
+#include <string.h>
+
+/* n one-bit PRG elements from number `first` on, one byte each. */
+static void draw_bits(struct pq_context *c, struct pq_prg *prg, size_t first, size_t n, uint8_t *bit)
+{
+    uint8_t packed[PQ_CHUNK / 8 + 1];
+    const size_t skip = first % 8;
+    pq_prg_fill(prg, pq_context_at(c, PQ_S_FLIP), first / 8, (skip + n + 7) / 8, packed);
+    for (size_t i = 0; i < n; i++)
+        bit[i] = (uint8_t)pq_table_entry(packed, skip + i, 1);
+}
+
+void pq_wrap_flips(struct pq_context *c, size_t first, size_t n, uint8_t *flip)
+{
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i);
+        uint8_t other[PQ_CHUNK];
+        draw_bits(c, c->s01, first + i, m, flip + i);
+        draw_bits(c, c->s02, first + i, m, other);
+        for (size_t k = 0; k < m; k++)
+            flip[i + k] ^= other[k];
+    }
+}
+
+void pq_wrap_deal(struct pq_context *c, size_t first, const uint8_t *offset, const uint8_t *flip, size_t n, unsigned b)
+{
+    const size_t each = ((size_t)1 << b) / 8, chunk = pq_stage_chunk(each);
+    for (size_t i0 = 0; i0 < n; i0 += chunk) {
+        const size_t m = n - i0 < chunk ? n - i0 : chunk;
+        uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
+#pragma omp parallel for schedule(static) if (m > 8 * PQ_CHUNK)
+        for (size_t k = 0; k < m; k += PQ_CHUNK) {
+            const size_t some = pq_chunk(m, k);
+            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (first + i0 + k) * each, some * each, dst + k * each);
+            for (size_t i = k; i < k + some; i++) {
+                uint64_t table[4];
+                pq_wrap_table((uint8_t *)table, b, offset[i0 + i], flip[i0 + i]);
+                pq_table_mask(dst + i * each, table, dst + i * each, each, 1);
+            }
+        }
+    }
+}
+
+void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size_t n, unsigned b, uint8_t *rho)
+{
+    const size_t each = ((size_t)1 << b) / 8;
+    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i0);
+        uint8_t drawn[32 * PQ_CHUNK];
+        const uint8_t *tables = material ? material + i0 * each : drawn;
+        if (c->role == PQ_P1)
+            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (first + i0) * each, m * each, drawn);
+        for (size_t i = 0; i < m; i++)
+            rho[i0 + i] = (uint8_t)pq_table_entry(tables, i << b | delta[i0 + i], 1);
+    }
+    pq_open_masked(c, rho, rho, NULL, n, 1);
+}
+
+void pq_numbers_deal(struct pq_context *c, unsigned stream, size_t first, const void *x, size_t n, size_t width)
+{
+    const size_t chunk = pq_stage_chunk(width);
+    for (size_t i0 = 0; i0 < n; i0 += chunk) {
+        const size_t m = n - i0 < chunk ? n - i0 : chunk;
+        uint8_t *dst = pq_stage_reserve(&c->stage, m * width);
+#pragma omp parallel for schedule(static) if (m > 8 * PQ_CHUNK)
+        for (size_t k = 0; k < m; k += PQ_CHUNK) {
+            uint8_t *at = dst + k * width;
+            pq_context_fill(c, c->s01, stream, width, first + i0 + k, pq_chunk(m, k), at);
+            pq_ring_sub(at, (const uint8_t *)x + (i0 + k) * width, at, pq_chunk(m, k), (unsigned)(8 * width));
+        }
+    }
+}
+
+const void *pq_numbers_take(struct pq_context *c, unsigned stream, size_t first, size_t n, size_t width)
+{
+    if (c->role == PQ_P2)
+        return pq_material_take(&c->material, n, width);
+    uint8_t *half = pq_context_alloc(c, n * width);
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK)
+        pq_context_fill(c, c->s01, stream, width, first + i, pq_chunk(n, i), half + i * width);
+    return half;
+}

@@ -1,0 +1,25 @@
+/* The wrap bit of an opened value (protocols.md section 3, pure lift). x in Z_2^b, b = 4 or 8, opened as delta =
+ * x - offset, is delta + offset - 2^b * w as an integer, w = [delta + offset >= 2^b]. P0 deals, XOR-shared, the table of
+ * [i + offset >= 2^b] xor r for all i; opening it at delta gives rho = w xor r, hence w = r + rho (1 - 2r), linear in what
+ * P0 knows. r is s01's PQ_S_FLIP bit xor s02's; P1's half of the table is PQ_S_TABLE's, 2^b bits an element. */
+#ifndef PQ_WRAP_H
+#define PQ_WRAP_H
+
+#include "context.h"
+
+/* P0: r of n elements from number `first` on, one byte each. */
+void pq_wrap_flips(struct pq_context *c, size_t first, size_t n, uint8_t *flip);
+
+/* P0: the tables of elements with these offsets (mod 2^b) and flips, 2^b/8 bytes each, into P2's material. */
+void pq_wrap_deal(struct pq_context *c, size_t first, const uint8_t *offset, const uint8_t *flip, size_t n, unsigned b);
+
+/* P1, P2: rho of n elements, one byte each, from the opened deltas. 1 bit each way an element, 1 round. */
+void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size_t n, unsigned b, uint8_t *rho);
+
+/* P0: `n` numbers, n = x - half mod 2^width's ring, as P2's material; P1's half is the stream. width 2 or 4 bytes. */
+void pq_numbers_deal(struct pq_context *c, unsigned stream, size_t first, const void *x, size_t n, size_t width);
+
+/* P1: its halves, drawn; P2: taken from the material. Valid until the layer after next. */
+const void *pq_numbers_take(struct pq_context *c, unsigned stream, size_t first, size_t n, size_t width);
+
+#endif

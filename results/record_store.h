@@ -1,0 +1,65 @@
+/* What an open result file is in memory, and the tables of its fields. Shared by record*.c alone. */
+#ifndef PQ_RECORD_STORE_H
+#define PQ_RECORD_STORE_H
+
+#include "record.h"
+
+#include <stdio.h>
+
+enum { PQ_SCHEMA_VERSION = 1 };
+
+/* The field lists of record.h as data: one entry per field, in order. */
+enum pq_kind { PQ_KIND_text, PQ_KIND_u64, PQ_KIND_f64 };
+struct pq_field {
+    enum pq_kind kind;
+    const char *name, *unit, *meaning;
+    size_t offset; /* in the record */
+};
+struct pq_table {
+    const char *name; /* of the dataset */
+    const struct pq_field *field;
+    size_t fields, row_bytes;
+};
+extern const struct pq_table pq_run_table, pq_op_table;
+
+/* Points are told apart by these fields; a row belongs to the point of another when all of them are equal. */
+bool pq_field_is_point(const struct pq_field *field);
+bool pq_run_same_point(const struct pq_run_record *a, const struct pq_run_record *b);
+
+/* VALID, INVALID or UNCHECKED. */
+bool pq_verdict_known(const char *verdict);
+
+struct pq_results {
+    char *path;
+    int lock; /* descriptor of PATH.lock, or -1 when reading */
+    struct pq_run_record *run;
+    size_t runs;
+    struct pq_op_record *op;
+    size_t ops;
+    struct pq_environment *launch; /* [launches]; the first is /environment, the others hold what differed later */
+    size_t launches;
+};
+
+/* The lock of r->path in r->lock. PQ_USER as pq_results_open says. Unlocking without a lock does nothing. */
+PQ_MUST_USE enum pq_status pq_results_lock(struct pq_results *r, struct pq_error *err);
+void pq_results_unlock(struct pq_results *r);
+
+/* r into r->path and back. Saving: PQ_WORLD, the old file untouched. Loading into an empty r: PQ_USER, or PQ_WORLD
+ * when the disk refuses; r is then to be closed only. */
+PQ_MUST_USE enum pq_status pq_results_save(const struct pq_results *r, struct pq_error *err);
+PQ_MUST_USE enum pq_status pq_results_load(struct pq_results *r, struct pq_error *err);
+
+/* The HDF5 file as bytes in memory, malloc'ed, so that the disk's refusals are met by write() alone: HDF5 reports a
+ * full disk late, at close or at exit. PQ_WORLD when HDF5 has no memory. */
+PQ_MUST_USE enum pq_status pq_results_encode(const struct pq_results *r, void **image, size_t *bytes,
+                                             struct pq_error *err);
+
+/* Fills the empty r from such bytes. PQ_USER, and a line with r->path, when they are not a whole file of this
+ * schema. */
+PQ_MUST_USE enum pq_status pq_results_decode(struct pq_results *r, const void *image, size_t bytes,
+                                             struct pq_error *err);
+
+/* The people's table (record_table.c), part of pq_results_show. */
+void pq_results_show_table(const struct pq_results *r, FILE *to);
+
+#endif
