@@ -11,7 +11,8 @@ const char *const pq_operation_name[PQ_OPERATIONS] = {
     [PQ_OP_POOLER] = "pooler", [PQ_OP_CLASSIFIER] = "classifier", [PQ_OP_OUTPUT] = "output",
 };
 
-/* Every operation is reached through here, so that each has its own number in every engine. */
+/* Every operation is reached through here, so that each has its own number in every engine. Never twice in one expression:
+ * C does not say which call comes first. */
 static const struct pq_ops *next(struct pq_engine *e)
 {
     e->op++;
@@ -30,7 +31,8 @@ struct pq_rss pq_activate(struct pq_engine *e, struct pq_add v, const int8_t *co
     bool compact = e->plan.tables == PQ_COMPACT;
     struct pq_table table = code_table(v.bits, compact ? PQ_CODE_BITS : PQ_LINEAR_BITS, content, channels);
     struct pq_add code;
-    next(e)->read(e, next(e)->open(e, v), &table, true, &code);
+    struct pq_opened o = next(e)->open(e, v);
+    next(e)->read(e, o, &table, true, &code);
     return compact ? next(e)->reshare_code(e, code, true) : next(e)->reshare(e, code);
 }
 
@@ -56,7 +58,8 @@ struct pq_add pq_maximum(struct pq_engine *e, struct pq_opened o, struct pq_add 
     struct pq_table table = code_table(bits, PQ_CODE_BITS, reached, 15);
     struct pq_add reach;
     struct pq_add count = next(e)->count_at_least(e, o, bits);
-    next(e)->read(e, next(e)->open(e, count), &table, true, &reach);
+    struct pq_opened opened = next(e)->open(e, count);
+    next(e)->read(e, opened, &table, true, &reach);
     free(reached);
     return next(e)->row_sum(e, reach, true);
 }
@@ -83,12 +86,15 @@ struct pq_rss pq_softmax(struct pq_engine *e, struct pq_add u, uint32_t layer)
     struct pq_add exp_value, code;
     struct pq_opened o = next(e)->open(e, u);
     struct pq_add max = pq_maximum(e, o, u);
-    struct pq_opened d = next(e)->difference(e, next(e)->open(e, max), o);
+    struct pq_opened row = next(e)->open(e, max);
+    struct pq_opened d = next(e)->difference(e, row, o);
     next(e)->read(e, d, &exp_table, false, &exp_value);
     struct pq_add sum = next(e)->row_sum(e, exp_value, false);
     sum = next(e)->truncate(e, sum, w->sum_bits, w->sum_trunc, false);
-    next(e)->read(e, next(e)->open(e, sum), &sum_table, false, &code);
-    struct pq_add p = next(e)->read_pair(e, d, next(e)->open(e, code), &division_table);
+    row = next(e)->open(e, sum);
+    next(e)->read(e, row, &sum_table, false, &code);
+    row = next(e)->open(e, code);
+    struct pq_add p = next(e)->read_pair(e, d, row, &division_table);
     return compact ? next(e)->reshare_code(e, p, false) : next(e)->reshare(e, p);
 }
 
@@ -109,10 +115,12 @@ void pq_layernorm(struct pq_engine *e, struct pq_add h, uint32_t layer, unsigned
     struct pq_lifted lifted = next(e)->lift(e, h);
     struct pq_add v = next(e)->variance(e, &lifted);
     v = next(e)->truncate(e, v, s->var_top, s->var_trunc, false);
-    next(e)->read(e, next(e)->open(e, v), &rsqrt, false, &r);
+    struct pq_opened o = next(e)->open(e, v);
+    next(e)->read(e, o, &rsqrt, false, &r);
     struct pq_add y = next(e)->normalise(e, lifted, r);
     y = next(e)->truncate(e, y, PQ_NORM_TOP, s->norm_trunc, true);
-    next(e)->read(e, next(e)->open(e, y), &affine, true, out);
+    o = next(e)->open(e, y);
+    next(e)->read(e, o, &affine, true, out);
     *residual = out[1];
     struct pq_rss x = compact ? next(e)->reshare_code(e, out[0], true) : next(e)->reshare(e, out[0]);
     *code = next(e)->gather(e, x);
@@ -140,7 +148,8 @@ static struct pq_rss attention(struct pq_engine *e, struct pq_rss x, uint32_t la
     struct pq_rss qkv = linear_activate(e, x, layer, PQ_QKV, PQ_OP_QKV, 3 * (size_t)s->hidden);
 
     e->ops->begin(e, PQ_OP_SCORES);
-    struct pq_add u = next(e)->truncate(e, next(e)->scores(e, qkv), s->score_top, s->score_trunc, true);
+    struct pq_add u = next(e)->scores(e, qkv);
+    u = next(e)->truncate(e, u, s->score_top, s->score_trunc, true);
     if (s->score_trunc > PQ_CODE_BITS) {
         struct pq_table clamp = code_table(s->score_trunc, PQ_CODE_BITS,
                                            e->model ? e->model->layer[layer].score_clamp : NULL, 1);
@@ -164,7 +173,8 @@ static void add_and_norm(struct pq_engine *e, struct pq_rss *x, struct pq_add *r
     struct pq_add z = next(e)->linear(e, *x, layer, id);
     struct pq_add b = next(e)->truncate(e, z, PQ_LINEAR_BITS, PQ_HIDDEN_BITS, true);
     e->ops->begin(e, PQ_OP_LAYERNORM);
-    pq_layernorm(e, next(e)->add(e, *residual, b), layer, which, x, residual);
+    struct pq_add h = next(e)->add(e, *residual, b);
+    pq_layernorm(e, h, layer, which, x, residual);
 }
 
 void pq_encoder_run(struct pq_engine *e)

@@ -109,6 +109,20 @@ static uint64_t model_bytes(const struct pq_shape *s)
     return weights + tables;
 }
 
+void pq_cost_start(struct pq_cost *c, const struct pq_plan *plan, size_t rank)
+{
+    memset(c, 0, sizeof *c);
+    c->engine = (struct pq_engine){ .ops = &cost, .plan = *plan, .rank = rank };
+    pq_stage_open(&c->stage, NULL);
+}
+
+void pq_cost_close(struct pq_cost *c)
+{
+    const uint64_t before = c->stage.messages;
+    pq_stage_flush(&c->stage);
+    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->messages += c->stage.messages - before;
+}
+
 void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction *out)
 {
     memset(out, 0, sizeof *out);
@@ -118,12 +132,10 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
     const uint64_t largest = 6 * (uint64_t)plan->shape.hidden * plan->shape.ffn / plan->ranks;
 
     for (size_t j = 0; j < plan->ranks; j++) {
-        struct pq_cost c = { .engine = { .ops = &cost, .plan = *plan, .rank = j } };
-        pq_stage_open(&c.stage, NULL);
+        struct pq_cost c;
+        pq_cost_start(&c, plan, j);
         pq_encoder_run(&c.engine);
-        const uint64_t before = c.stage.messages;
-        pq_stage_flush(&c.stage);
-        pq_cost_at(&c, PQ_P0, PQ_OFFLINE)->messages += c.stage.messages - before;
+        pq_cost_close(&c);
         setup_cost(&c);
         for (enum pq_role r = PQ_P0; r < PQ_ROLES; r++)
             add_rank(&out->party[r], &c.party[r], j == 0);

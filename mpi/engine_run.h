@@ -13,6 +13,10 @@ void pq_party_start(struct pq_context *c, const struct pq_plan *plan, size_t ran
 /* Wipes and frees the values' memory. */
 void pq_context_finish(struct pq_context *c);
 
+/* An engine that counts what rank `rank` of each party does; close adds the last message of the material. */
+void pq_cost_start(struct pq_cost *c, const struct pq_plan *plan, size_t rank);
+void pq_cost_close(struct pq_cost *c);
+
 /* What one inference will cost, summed over the ranks of each party; nothing is allocated but this. */
 struct pq_prediction {
     struct pq_tally party[PQ_ROLES];      /* bytes, messages, rounds (of rank 0), multiply-adds (busiest rank), look-ups */

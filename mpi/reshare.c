@@ -95,11 +95,20 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
     pq_wrap_open(c, x.dim.first, delta, n, b, rho);
     const uint16_t *carry = pq_numbers_take(c, PQ_S_CARRY, x.dim.first, n, 2);
     const uint16_t *sign = pq_numbers_take(c, PQ_S_SIGN, x.dim.first, n, 2);
-    for (size_t i = 0; i < n; i++)
-        g[i] = (uint16_t)(carry[i] + rho[i] * (uint32_t)sign[i]);
-    pq_open_masked(c, g, g, NULL, n, high);
-    for (size_t i = 0; i < n; i++)
-        x2[i] = (uint16_t)(delta[i] - (uint32_t)shift - ((uint32_t)g[i] << b));
+    if (high > 8) {
+        for (size_t i = 0; i < n; i++)
+            g[i] = (uint16_t)(carry[i] + rho[i] * (uint32_t)sign[i]);
+        pq_open_masked(c, g, g, NULL, n, high);
+        for (size_t i = 0; i < n; i++)
+            x2[i] = (uint16_t)(delta[i] - (uint32_t)shift - ((uint32_t)g[i] << b));
+    } else { /* elements of up to 8 bits lie in bytes */
+        uint8_t *narrow = (uint8_t *)g;
+        for (size_t i = 0; i < n; i++)
+            narrow[i] = (uint8_t)(carry[i] + rho[i] * (uint32_t)sign[i]);
+        pq_open_masked(c, narrow, narrow, NULL, n, high);
+        for (size_t i = 0; i < n; i++)
+            x2[i] = (uint16_t)(delta[i] - (uint32_t)shift - ((uint32_t)narrow[i] << b));
+    }
     return y;
 }
 
