@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum pq_status pq_fail(struct pq_error *err, enum pq_status status, const char *fmt, ...)
 {
@@ -23,11 +24,15 @@ void pq_bug(const char *condition, const char *file, int line)
 
 void *pq_alloc(size_t bytes)
 {
-    size_t rounded = (bytes + 63) / 64 * 64;
-    void *p = aligned_alloc(64, rounded ? rounded : 64);
+    /* Large arrays are read a little everywhere (weights, tables): 2 MiB pages spare most address translations. */
+    const size_t large = (size_t)2 << 20, align = bytes >= 2 * large ? large : 64;
+    const size_t rounded = (bytes + align - 1) / align * align;
+    void *p = aligned_alloc(align, rounded ? rounded : align);
     if (!p) {
         fprintf(stderr, "pqbert: out of memory: %zu bytes were asked for (`pqbert cost` predicts the need)\n", bytes);
         abort();
     }
+    if (align == large)
+        madvise(p, rounded, MADV_HUGEPAGE); /* advice only: refused where there are none */
     return p;
 }

@@ -110,13 +110,14 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
     s->logits = pq_alloc(setup->plan.shape.labels * setup->plan.batch * sizeof *s->logits);
     pq_link_open(&s->link, g, setup->plan.ranks);
 
+    pq_machine_restart_peak_memory();
     start_together(g);
     if (takes_part(s)) {
         const uint64_t start = pq_now_ns();
         pq_link_phase(&s->link, PQ_SETUP, PQ_OP_SETUP);
         share_seeds(s);
         pq_weights_share(&s->weights, &s->link, &s->setup.plan, setup->gemm, setup->model, s->s01, s->s02, SETUP_NUMBER);
-        pq_link_begin(&s->link, PQ_OP_SETUP);
+        pq_link_pause(&s->link);
         s->setup_ns = pq_now_ns() - start;
         prepare_context(s, &s->party);
         pq_party_start(&s->party, &s->setup.plan, g->rank);
@@ -140,7 +141,7 @@ static void offline(struct pq_session *s)
     } else if (g->role == PQ_P2) {
         pq_material_receive(&s->party.material, &s->link, s->predicted.material[g->rank]);
     }
-    pq_link_phase(&s->link, PQ_OFFLINE, PQ_OP_OUTPUT);
+    pq_link_pause(&s->link);
 }
 
 static void online(struct pq_session *s, const uint32_t *token)
@@ -149,7 +150,7 @@ static void online(struct pq_session *s, const uint32_t *token)
     s->party.token = token;
     pq_link_phase(&s->link, PQ_ONLINE, PQ_OP_INPUT);
     pq_encoder_run(&s->party.engine);
-    pq_link_phase(&s->link, PQ_ONLINE, PQ_OP_OUTPUT);
+    pq_link_pause(&s->link);
     if (s->party.role == PQ_P2)
         pq_material_done(&s->party.material);
 }

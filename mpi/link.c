@@ -14,7 +14,6 @@ void pq_link_open(struct pq_link *l, const struct pq_group *group, size_t ranks)
     memset(l, 0, sizeof *l);
     l->group = group;
     l->ranks = ranks;
-    l->since_ns = pq_now_ns();
 }
 
 static struct pq_count *now(struct pq_link *l)
@@ -25,11 +24,19 @@ static struct pq_count *now(struct pq_link *l)
 void pq_link_phase(struct pq_link *l, enum pq_phase phase, enum pq_operation operation)
 {
     uint64_t t = pq_now_ns();
-    now(l)->compute_ns += t - l->since_ns - l->inside_ns;
+    if (l->running)
+        now(l)->compute_ns += t - l->since_ns - l->inside_ns;
+    l->running = true;
     l->since_ns = t;
     l->inside_ns = 0;
     l->phase = phase;
     l->operation = operation;
+}
+
+void pq_link_pause(struct pq_link *l)
+{
+    pq_link_begin(l, l->operation);
+    l->running = false;
 }
 
 void pq_link_begin(struct pq_link *l, enum pq_operation operation)

@@ -13,6 +13,7 @@ struct pq_link {
     size_t ranks;              /* G of the point */
     enum pq_phase phase;
     enum pq_operation operation;
+    bool running;              /* between a phase and its pause */
     uint64_t since_ns, inside_ns; /* start of the current operation; time it has spent in this door */
     struct pq_tally tally;
 };
@@ -21,6 +22,8 @@ void pq_link_open(struct pq_link *l, const struct pq_group *group, size_t ranks)
 
 /* Books what follows under phase and operation, and closes the account of what came before. */
 void pq_link_phase(struct pq_link *l, enum pq_phase phase, enum pq_operation operation);
+/* Closes the account: what follows, up to the next phase, is booked nowhere. */
+void pq_link_pause(struct pq_link *l);
 void pq_link_begin(struct pq_link *l, enum pq_operation operation);
 
 /* One round between P1 and P2: both send and receive. No message where a size is 0, no round where both are. */

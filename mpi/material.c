@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static size_t padded(size_t bytes)
 {
@@ -78,8 +77,6 @@ void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t byt
         pq_material_free(m);
         m->base = pq_alloc(bytes);
         m->capacity = bytes;
-        /* Gigabytes that are read a few bytes at a time: large pages spare most address translations. */
-        madvise(m->base, bytes, MADV_HUGEPAGE);
     }
     m->bytes = 0;
     m->cursor = 0;

@@ -59,7 +59,7 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
     F(u64,  online_rounds_predicted, "",   "predicted by cost") \
     F(u64,  multiply_adds,         "",     "online multiply-adds of the busiest party") \
     F(u64,  lookups,               "",     "table look-ups online, one party") \
-    F(u64,  peak_memory_p0,        "byte", "largest resident memory so far, summed over P0's ranks") \
+    F(u64,  peak_memory_p0,        "byte", "largest resident memory of this point so far, summed over P0's ranks") \
     F(u64,  peak_memory_p1,        "byte", "the same for P1") \
     F(u64,  peak_memory_p2,        "byte", "the same for P2") \
     F(u64,  predicted_memory_p0,   "byte", "predicted by cost") \
