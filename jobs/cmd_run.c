@@ -14,7 +14,7 @@ static void print_parties(const struct pq_launch *l, const struct pq_measurement
            p->threads == 1 ? "" : "s", pq_maximum_name[p->plan.maximum], pq_tables_name[p->plan.tables], l->gemm->name,
            pq_group_transport(&l->group), l->options.seed_given ? ", INSECURE-BENCH: fixed seed" : "");
     static const char *const saw[PQ_ROLES] = {
-        [PQ_P0] = "P0 model owner     held the weights; saw nothing of the input",
+        [PQ_P0] = "P0 model owner     held the weights; received nothing online",
         [PQ_P1] = "P1 data owner      held the tokens; saw the logits",
         [PQ_P2] = "P2 assistant       held nothing; saw random shares",
     };
@@ -79,6 +79,7 @@ int pq_cmd_run(int argc, char **argv)
         fflush(stdout);
     }
     pq_session_close(&session);
-    free(token);
+    if (token)
+        pq_free_secret(token, 4 * setup.plan.seq * setup.plan.batch);
     return pq_launch_end(&l, status, &err);
 }

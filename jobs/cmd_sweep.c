@@ -123,7 +123,8 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
                              number, total, name, median_ms(m, left), left, (double)r.floor_ns / 1e6, (double)r.online_bytes / 1e6,
                              l->options.no_verify ? "UNCHECKED" : "VALID");
     }
-    free(token);
+    if (token)
+        pq_free_secret(token, 4 * setup.plan.seq * setup.plan.batch);
     free(m);
 }
 

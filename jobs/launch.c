@@ -81,30 +81,34 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
         s = open_model(l, err);
     if (s == PQ_OK && o->tokens)
         s = open_tokens(l, err);
-    if (s == PQ_OK)
-        s = pq_points_make(o, &l->shape, l->group.ranks_max, &l->points, &l->point_count, err);
-    return s;
+    if (s != PQ_OK)
+        return s;
+    return pq_group_agree(&l->group, pq_points_make(o, &l->shape, l->group.ranks_max, &l->points, &l->point_count, err), err);
 }
 
 enum pq_status pq_launch_begin(struct pq_launch *l, enum pq_command command, int *argc, char ***argv, struct pq_error *err)
 {
     memset(l, 0, sizeof *l);
-    err->text[0] = 0;
+    memset(err, 0, sizeof *err);
     enum pq_status s = pq_group_start(argc, argv, &l->group, err);
-    if (s != PQ_OK)
+    if (s != PQ_OK) {
+        if (l->group.world_rank != 0) /* all ranks know the same mistake */
+            err->text[0] = 0;
         return s;
+    }
     return begin(l, command, *argc, *argv, err);
 }
 
 int pq_launch_end(struct pq_launch *l, enum pq_status status, const struct pq_error *err)
 {
-    if (status != PQ_OK && err->text[0] && l->group.world_rank == 0)
+    if (status != PQ_OK && err->text[0])
         fprintf(stderr, "pqbert: %s\n", err->text);
     if (l->has_model)
         pq_model_free(&l->model);
     if (l->has_embedding)
         pq_embedding_free(&l->embedding);
-    free(l->file_token);
+    if (l->file_token)
+        pq_free_secret(l->file_token, 4 * l->options.seq.value[0]);
     free(l->points);
     pq_group_finish(&l->group);
     return (int)status;

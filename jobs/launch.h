@@ -21,11 +21,11 @@ struct pq_launch {
     uint32_t *file_token;          /* P1, with --tokens */
 };
 
-/* Every rank returns the same status; the error's text is on every rank. Nothing has been computed yet. */
+/* Every rank returns the same status; the error's text is on the one rank that prints it. Nothing has been computed yet. */
 PQ_MUST_USE enum pq_status pq_launch_begin(struct pq_launch *l, enum pq_command command, int *argc, char ***argv,
                                            struct pq_error *err);
 
-/* Frees, ends MPI. Rank 0 prints err's text when status is not PQ_OK. Returns the exit code. */
+/* Frees, ends MPI. Prints err's text, where there is one, when status is not PQ_OK. Returns the exit code. */
 int pq_launch_end(struct pq_launch *l, enum pq_status status, const struct pq_error *err);
 
 /* Session settings of a point, on this rank. Also sets the number of OpenMP threads. */

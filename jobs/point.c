@@ -41,6 +41,9 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
         if (seqs.value[i] > shape->max_seq)
             return pq_fail(err, PQ_USER, "length %llu is over the model's limit of %u tokens",
                            (unsigned long long)seqs.value[i], shape->max_seq);
+        else if (2 * seqs.value[i] * o->batch * (shape->ffn > shape->hidden ? shape->ffn : shape->hidden) > UINT64_C(1) << 30)
+            return pq_fail(err, PQ_USER, "length %llu times batch %llu makes one activation larger than 1 GiB: use a smaller --batch",
+                           (unsigned long long)seqs.value[i], (unsigned long long)o->batch);
     for (size_t i = 0; i < ranks.count; i++) {
         enum pq_status s = check_ranks(ranks.value[i], shape, ranks_max, err);
         if (s != PQ_OK)

@@ -1,4 +1,7 @@
 #include "bits.h"
+#include "bits_variants.h"
+#include "clones.h"
+#include "machine.h"
 #include "ring.h"
 #include "status.h"
 
@@ -66,7 +69,7 @@ __extension__ typedef unsigned __int128 u128;
     }
 
 
-void pq_bits_pack(uint8_t *dst, const void *src, size_t n, unsigned t)
+void pq_bits_pack_plain(uint8_t *dst, const void *src, size_t n, unsigned t)
 {
     if (t == 8 || t == 16 || t == 32)
         memcpy(dst, src, n * t / 8);
@@ -74,7 +77,18 @@ void pq_bits_pack(uint8_t *dst, const void *src, size_t n, unsigned t)
         EACH_WIDTH(PACK)
 }
 
-void pq_bits_unpack(void *dst, const uint8_t *src, size_t n, unsigned t)
+void pq_bits_pack(uint8_t *dst, const void *src, size_t n, unsigned t)
+{
+    size_t done = 0;
+#if defined(__x86_64__)
+    if (t < 16 && t != 8 && pq_cpu_bmi2())
+        done = pq_bits_pack_bmi2(dst, src, n, t);
+#endif
+    if (done < n)
+        pq_bits_pack_plain(dst + done / 8 * t, (const uint8_t *)src + done * pq_ring_bytes(t), n - done, t);
+}
+
+void pq_bits_unpack_plain(void *dst, const uint8_t *src, size_t n, unsigned t)
 {
     if (t == 8 || t == 16 || t == 32)
         memcpy(dst, src, n * t / 8);
@@ -82,54 +96,71 @@ void pq_bits_unpack(void *dst, const uint8_t *src, size_t n, unsigned t)
         EACH_WIDTH(UNPACK)
 }
 
-#define ELEMENTWISE(type, op) \
-    do { \
-        type *d = dst; \
-        const type *x = a, *y = b; \
-        const type mask = (type)pq_ring_mask(t); \
+void pq_bits_unpack(void *dst, const uint8_t *src, size_t n, unsigned t)
+{
+    size_t done = 0;
+#if defined(__x86_64__)
+    if (t < 16 && t != 8 && pq_cpu_bmi2())
+        done = pq_bits_unpack_bmi2(dst, src, n, t);
+#endif
+    if (done < n)
+        pq_bits_unpack_plain((uint8_t *)dst + done * pq_ring_bytes(t), src + done / 8 * t, n - done, t);
+}
+
+#define ELEMENTWISE(name, type, op) \
+    PQ_CLONES static void name(type *d, const type *x, const type *y, size_t n, type mask) \
+    { \
         for (size_t i = 0; i < n; i++) \
             d[i] = (type)((x[i] op y[i]) & mask); \
-    } while (0)
+    }
+ELEMENTWISE(sub8, uint8_t, -)
+ELEMENTWISE(sub16, uint16_t, -)
+ELEMENTWISE(sub32, uint32_t, -)
+ELEMENTWISE(add8, uint8_t, +)
+ELEMENTWISE(add16, uint16_t, +)
+ELEMENTWISE(add32, uint32_t, +)
 
 void pq_ring_sub(void *dst, const void *a, const void *b, size_t n, unsigned t)
 {
     switch (pq_ring_bytes(t)) {
-    case 1: ELEMENTWISE(uint8_t, -); break;
-    case 2: ELEMENTWISE(uint16_t, -); break;
-    default: ELEMENTWISE(uint32_t, -); break;
+    case 1: sub8(dst, a, b, n, (uint8_t)pq_ring_mask(t)); break;
+    case 2: sub16(dst, a, b, n, (uint16_t)pq_ring_mask(t)); break;
+    default: sub32(dst, a, b, n, pq_ring_mask(t)); break;
     }
 }
 
 void pq_ring_add(void *dst, const void *a, const void *b, size_t n, unsigned t)
 {
     switch (pq_ring_bytes(t)) {
-    case 1: ELEMENTWISE(uint8_t, +); break;
-    case 2: ELEMENTWISE(uint16_t, +); break;
-    default: ELEMENTWISE(uint32_t, +); break;
+    case 1: add8(dst, a, b, n, (uint8_t)pq_ring_mask(t)); break;
+    case 2: add16(dst, a, b, n, (uint16_t)pq_ring_mask(t)); break;
+    default: add32(dst, a, b, n, pq_ring_mask(t)); break;
     }
 }
 
-#define TRUNCATE(out, in) \
-    do { \
-        out *d = dst; \
-        const in *s = src; \
-        const in keep = (in)pq_ring_mask(top), small = (in)pq_ring_mask(t), one = lowers; \
+#define TRUNCATE(name, out, in) \
+    PQ_CLONES static void name(out *restrict d, const in *restrict s, size_t n, in keep, unsigned shift, in small, in one) \
+    { \
         for (size_t i = 0; i < n; i++) \
             d[i] = (out)((((in)((in)(s[i] - one) & keep) >> shift) + one) & small); \
-    } while (0)
+    }
+TRUNCATE(truncate8to8, uint8_t, uint8_t)
+TRUNCATE(truncate16to8, uint8_t, uint16_t)
+TRUNCATE(truncate16to16, uint16_t, uint16_t)
+TRUNCATE(truncate32to8, uint8_t, uint32_t)
+TRUNCATE(truncate32to16, uint16_t, uint32_t)
 
 void pq_share_truncate(void *dst, const void *src, size_t n, unsigned src_bits, unsigned top, unsigned t, bool lowers)
 {
     const unsigned shift = top - t;
     PQ_ASSERT(t <= top && top <= src_bits && t <= 16);
-    if (shift == 0)
-        lowers = false;
+    const uint32_t keep = pq_ring_mask(top), small = pq_ring_mask(t), one = lowers && shift;
     switch (pq_ring_bytes(src_bits) * 4 + pq_ring_bytes(t)) {
-    case 1 * 4 + 1: TRUNCATE(uint8_t, uint8_t); break;
-    case 2 * 4 + 1: TRUNCATE(uint8_t, uint16_t); break;
-    case 2 * 4 + 2: TRUNCATE(uint16_t, uint16_t); break;
-    case 4 * 4 + 1: TRUNCATE(uint8_t, uint32_t); break;
-    case 4 * 4 + 2: TRUNCATE(uint16_t, uint32_t); break;
+    case 1 * 4 + 1: truncate8to8(dst, src, n, (uint8_t)keep, shift, (uint8_t)small, (uint8_t)one); break;
+    case 2 * 4 + 1: truncate16to8(dst, src, n, (uint16_t)keep, shift, (uint16_t)small, (uint16_t)one); break;
+    case 2 * 4 + 2: truncate16to16(dst, src, n, (uint16_t)keep, shift, (uint16_t)small, (uint16_t)one); break;
+    case 4 * 4 + 1: truncate32to8(dst, src, n, keep, shift, small, one); break;
+    case 4 * 4 + 2: truncate32to16(dst, src, n, keep, shift, small, one); break;
     default: PQ_ASSERT(!"unknown widths");
     }
 }

@@ -18,6 +18,10 @@ static inline size_t pq_bits_bytes(size_t n, unsigned t)
 void pq_bits_pack(uint8_t *dst, const void *src, size_t n, unsigned t);
 void pq_bits_unpack(void *dst, const uint8_t *src, size_t n, unsigned t);
 
+/* The definition, in plain C, which the fast versions equal. */
+void pq_bits_pack_plain(uint8_t *dst, const void *src, size_t n, unsigned t);
+void pq_bits_unpack_plain(void *dst, const uint8_t *src, size_t n, unsigned t);
+
 /* dst = a - b, dst = a + b modulo 2^t, elementwise; dst may be a or b. */
 void pq_ring_sub(void *dst, const void *a, const void *b, size_t n, unsigned t);
 void pq_ring_add(void *dst, const void *a, const void *b, size_t n, unsigned t);

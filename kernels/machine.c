@@ -33,6 +33,11 @@ static bool has(unsigned ebx, unsigned ecx, uint64_t state)
 enum { LEAF7_AVX2 = 1 << 5, LEAF7_VNNI = 1 << 11, STATE_AVX = 0x6, STATE_AVX512 = 0xe6 };
 static const unsigned leaf7_avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
 
+bool pq_cpu_bmi2(void)
+{
+    return __builtin_cpu_supports("bmi2"); /* general registers only: no state to ask the system for. Asked often: cached */
+}
+
 bool pq_cpu_avx2(void)
 {
     return has(LEAF7_AVX2, 0, STATE_AVX);
@@ -48,6 +53,11 @@ bool pq_cpu_avx512vnni(void)
     return has(leaf7_avx512, LEAF7_VNNI, STATE_AVX512);
 }
 #else
+bool pq_cpu_bmi2(void)
+{
+    return false;
+}
+
 bool pq_cpu_avx2(void)
 {
     return false;

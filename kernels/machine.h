@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 /* CPU features that the operating system also saves (XGETBV asked), so that using them cannot fault. */
+bool pq_cpu_bmi2(void);
 bool pq_cpu_avx2(void);
 bool pq_cpu_avx512bw(void);   /* F, BW, VL, DQ */
 bool pq_cpu_avx512vnni(void); /* the above and VNNI */

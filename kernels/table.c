@@ -1,4 +1,5 @@
 #include "table.h"
+#include "clones.h"
 #include "ring.h"
 #include "status.h"
 
@@ -138,4 +139,60 @@ void pq_wrap_table(uint8_t *dst, unsigned b, uint32_t offset, uint32_t flip)
         uint64_t bits = (~UINT64_C(0) << half << rest) ^ flips;
         memcpy(dst + 8 * word, &bits, 8);
     }
+}
+
+PQ_CLONES
+void pq_table_index(uint16_t *restrict index, const uint8_t *restrict high, const uint8_t *restrict low, unsigned low_bits, size_t n)
+{
+    if (low)
+        for (size_t i = 0; i < n; i++)
+            index[i] = (uint16_t)(high[i] << low_bits | low[i]);
+    else
+        for (size_t i = 0; i < n; i++)
+            index[i] = high[i];
+}
+
+void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits)
+{
+    const uint32_t mask = pq_ring_mask(out_bits);
+    switch (pq_entry_bits(out_bits)) {
+    case 1:
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)out)[i] = (uint8_t)pq_table_entry(tables + i * each, index[i], 1);
+        break;
+    case 4:
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)out)[i] = (uint8_t)(pq_table_entry(tables + i * each, index[i], 4) & mask);
+        break;
+    case 8:
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)out)[i] = (uint8_t)(tables[i * each + index[i]] & mask);
+        break;
+    case 16:
+        for (size_t i = 0; i < n; i++)
+            ((uint16_t *)out)[i] = (uint16_t)(pq_table_entry(tables + i * each, index[i], 16) & mask);
+        break;
+    default:
+        for (size_t i = 0; i < n; i++)
+            ((uint32_t *)out)[i] = pq_table_entry(tables + i * each, index[i], 32) & mask;
+    }
+}
+
+void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each, const uint16_t *index,
+                   size_t n, unsigned out_bits)
+{
+    const unsigned w = pq_entry_bits(out_bits);
+    uint64_t block[PQ_TABLE_DRAW];
+    uint16_t within[PQ_TABLE_DRAW];
+    uint8_t drawn[16 * PQ_TABLE_DRAW];
+    PQ_ASSERT(n <= PQ_TABLE_DRAW);
+    if (!n)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t bit = (first + i) * each * 8 + (uint64_t)index[i] * w;
+        block[i] = bit / 128;
+        within[i] = (uint16_t)(bit % 128 / w);
+    }
+    pq_prg_blocks(prg, at, block, n, drawn);
+    pq_table_read(out, drawn, 16, within, n, out_bits);
 }

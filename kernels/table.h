@@ -5,6 +5,8 @@
 #ifndef PQ_TABLE_H
 #define PQ_TABLE_H
 
+#include "prg.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +27,19 @@ void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsi
 
 /* out = table - half entry by entry mod 2^w, on `bytes` bytes (w = 1: exclusive or). out may be half. */
 void pq_table_mask(uint8_t *out, const uint64_t *table, const uint8_t *half, size_t bytes, unsigned w);
+
+/* out[i] = entry index[i] of the i-th of n tables that lie one after the other, `each` bytes apart, in Z_2^out_bits, as elements of
+ * pq_ring_bytes(out_bits). P2 online: its halves are in memory. */
+void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits);
+
+/* The same from the stream `at`, where the tables are numbered from `first` on and `each` apart: P1 online, one AES block an entry.
+ * n <= PQ_TABLE_DRAW. */
+enum { PQ_TABLE_DRAW = 1024 };
+void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each, const uint16_t *index,
+                   size_t n, unsigned out_bits);
+
+/* index[i] = high[i] << low_bits | low[i]; low NULL: high alone. */
+void pq_table_index(uint16_t *index, const uint8_t *high, const uint8_t *low, unsigned low_bits, size_t n);
 
 /* Entry number i (counted over all tables laid end to end) of w-bit entries. */
 static inline uint32_t pq_table_entry(const uint8_t *tables, size_t i, unsigned w)

@@ -1,5 +1,6 @@
 #include "arena.h"
 
+#include "../kernels/secret.h"
 #include "../kernels/status.h"
 
 #include <stdint.h>
@@ -12,7 +13,7 @@ enum { LINE = 64, SMALLEST_BLOCK = 1 << 20, HUGE_PAGE = 2 << 20 };
 struct pq_arena_block {
     struct pq_arena_block *next;
     unsigned char *data;
-    size_t size, used;
+    size_t size, used, touched; /* touched: the most that was ever used, which is what holds secrets */
 };
 
 static size_t round_up(size_t n, size_t to)
@@ -52,6 +53,8 @@ void *pq_arena_alloc(struct pq_arena *a, size_t bytes)
     }
     void *p = a->current->data + a->current->used;
     a->current->used += bytes;
+    if (a->current->touched < a->current->used)
+        a->current->touched = a->current->used;
     a->used += bytes;
     if (a->used > a->peak)
         a->peak = a->used;
@@ -70,6 +73,7 @@ void pq_arena_free(struct pq_arena *a)
 {
     for (struct pq_arena_block *b = a->first, *next; b; b = next) {
         next = b->next;
+        pq_wipe(b->data, b->touched);
         free(b->data);
         free(b);
     }

@@ -44,7 +44,8 @@ void pq_group_die(const struct pq_group *g, const char *phase, const char *fmt, 
 /* Control traffic: uncounted, over all ranks of the launch. Waiting ranks sleep. */
 void pq_group_barrier(const struct pq_group *g);
 void pq_group_broadcast(const struct pq_group *g, int root, void *data, size_t bytes);
-/* The worst status over all ranks and the text that goes with it; every rank returns the same. */
+/* The worst status over all ranks; every rank returns the same. The line that explains it stays in *err on the first rank that
+ * has it, which prints it; elsewhere the text is emptied. */
 enum pq_status pq_group_agree(const struct pq_group *g, enum pq_status mine, struct pq_error *err);
 /* Every rank's `bytes` bytes at rank 0, in world order; `all` is only used there. */
 void pq_group_collect(const struct pq_group *g, const void *mine, void *all, size_t bytes);

@@ -5,8 +5,6 @@
 #include "engine_replay.h"
 #include "seed.h"
 
-#include <openssl/crypto.h>
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +56,7 @@ static void share_seeds(struct pq_session *s)
         pq_link_send(&s->link, PQ_P2, key[1], 16);
         s->s01 = pq_prg_create(key[0]);
         s->s12 = pq_prg_create(key[1]);
-        if (s->setup.verify)
+        if (s->setup.verify && g->rank == 0)
             memcpy(s->key12, key[1], 16);
     } else {
         pq_link_receive(&s->link, PQ_P0, key[0], 16);
@@ -66,23 +64,22 @@ static void share_seeds(struct pq_session *s)
         s->s02 = pq_prg_create(key[0]);
         s->s12 = pq_prg_create(key[1]);
     }
-    OPENSSL_cleanse(key, sizeof key);
+    pq_wipe(key, sizeof key);
     free(blocks);
 }
 
-/* P1 tells the verifier what only P1 and P2 know. */
+/* Before the first verdict P1 tells the verifier what only P1 and P2 know. */
 static void prepare_replay(struct pq_session *s)
 {
     const struct pq_group *g = s->setup.group;
     uint8_t key[16];
-    if (!s->setup.verify)
-        return;
     if (g->role == PQ_P1 && g->rank == 0)
         pq_group_send(g, 0, s->key12, 16);
     if (!verifies(s))
         return;
     pq_group_receive(g, pq_group_rank_of(g, PQ_P1, 0), key, 16);
     s->replay_s12 = pq_prg_create(key);
+    pq_wipe(key, sizeof key);
     s->replay = pq_replay_create(&s->setup.plan, s->setup.model, s->setup.embedding, s->setup.gemm, s->s01, s->s02,
                                  s->replay_s12, SETUP_NUMBER);
 }
@@ -127,7 +124,6 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
             pq_stage_open(&s->dealer.stage, &s->link);
         }
     }
-    prepare_replay(s);
 }
 
 static void offline(struct pq_session *s)
@@ -146,6 +142,8 @@ static void offline(struct pq_session *s)
 
 static void online(struct pq_session *s, const uint32_t *token)
 {
+    /* P2 refuses material twice; P1 draws its masks, so it must refuse to draw the same ones again. */
+    PQ_ASSERT(s->repetition == 0 || s->party.inference + 1 == s->repetition);
     s->party.inference = s->repetition;
     s->party.token = token;
     pq_link_phase(&s->link, PQ_ONLINE, PQ_OP_INPUT);
@@ -163,6 +161,8 @@ static enum pq_verdict verify(struct pq_session *s, const uint32_t *token)
     int32_t verdict = PQ_UNCHECKED;
     if (!s->setup.verify)
         return PQ_UNCHECKED;
+    if (s->repetition == 0)
+        prepare_replay(s);
     if (g->role == PQ_P1 && g->rank == 0) {
         pq_group_send(g, 0, token, tokens * 4);
         pq_group_send(g, 0, s->logits, logits * 4);
@@ -175,9 +175,9 @@ static enum pq_verdict verify(struct pq_session *s, const uint32_t *token)
         pq_group_receive(g, p1, opened, logits * 4);
         pq_replay_run(s->replay, s->repetition, theirs, expected);
         verdict = memcmp(opened, expected, logits * 4) ? PQ_WRONG : PQ_VALID;
-        free(theirs);
-        free(opened);
-        free(expected);
+        pq_free_secret(theirs, tokens * 4);
+        pq_free_secret(opened, logits * 4);
+        pq_free_secret(expected, logits * 4);
     }
     pq_group_broadcast(g, 0, &verdict, sizeof verdict);
     return (enum pq_verdict)verdict;
@@ -270,7 +270,7 @@ void pq_session_close(struct pq_session *s)
     pq_prg_free(s->s01);
     pq_prg_free(s->s02);
     pq_prg_free(s->s12);
-    OPENSSL_cleanse(s->key12, sizeof s->key12);
+    pq_wipe(s->key12, sizeof s->key12);
     pq_prediction_free(&s->predicted);
-    free(s->logits);
+    pq_free_secret(s->logits, 4 * s->setup.plan.shape.labels * s->setup.plan.batch);
 }

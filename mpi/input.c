@@ -29,8 +29,8 @@ static void embed_tokens(struct pq_context *c, struct pq_dim d, uint16_t *code, 
                 residual[k * d.width + b * seq + s] = (uint8_t)residuals[(first + k) * seq + s];
             }
     }
-    free(codes);
-    free(residuals);
+    pq_free_secret(codes, hidden * seq);
+    pq_free_secret(residuals, hidden * seq);
 }
 
 void pq_embed_online(struct pq_engine *e, struct pq_rss *code, struct pq_add *residual)

@@ -39,7 +39,7 @@ void pq_link_book(struct pq_link *l, size_t bytes);
 MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, size_t bytes);
 void pq_link_sent(struct pq_link *l, MPI_Request *request, int count);
 
-/* Receives one message of at most `room` bytes (at most 1 GiB), returns its size. Waits patiently; no round. */
+/* Receives one message of at most `room` bytes (at most 1 GiB), returns its size. No round. */
 size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t room);
 
 /* Inside a party. gather: each rank's block of a whole array (blocks in rank order, block_bytes[ranks]) to all ranks; this

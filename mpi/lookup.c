@@ -17,55 +17,14 @@ static uint32_t element_of(const void *v, size_t i, unsigned bits)
     }
 }
 
-/* out[i] = entry number index[i] of the w-bit tables, in memory or in the stream of P1's halves. */
-static void entries_stored(void *out, const uint8_t *tables, const uint64_t *index, size_t n, unsigned out_bits)
+/* A look-up's online face, whatever the index is made of: n <= PQ_CHUNK tables from number `first` of the whole value on. */
+static void read_chunk(const struct pq_context *c, void *out, const uint8_t *material, unsigned stream, size_t first,
+                       size_t each, const uint16_t *index, size_t n, unsigned out_bits)
 {
-    const unsigned w = pq_entry_bits(out_bits);
-    const uint32_t mask = pq_ring_mask(out_bits);
-    switch (w) {
-    case 4:
-        for (size_t i = 0; i < n; i++)
-            ((uint8_t *)out)[i] = (uint8_t)(pq_table_entry(tables, index[i], 4) & mask);
-        break;
-    case 8:
-        for (size_t i = 0; i < n; i++)
-            ((uint8_t *)out)[i] = (uint8_t)(tables[index[i]] & mask);
-        break;
-    case 16:
-        for (size_t i = 0; i < n; i++)
-            ((uint16_t *)out)[i] = (uint16_t)(pq_table_entry(tables, index[i], 16) & mask);
-        break;
-    default:
-        for (size_t i = 0; i < n; i++)
-            ((uint32_t *)out)[i] = pq_table_entry(tables, index[i], 32) & mask;
-    }
-}
-
-static void entries_drawn(const struct pq_context *c, void *out, unsigned stream, const uint64_t *index, size_t n,
-                          unsigned out_bits)
-{
-    const unsigned w = pq_entry_bits(out_bits), per_block = 128 / w;
-    uint64_t block[PQ_CHUNK], within[PQ_CHUNK];
-    uint8_t drawn[16 * PQ_CHUNK];
-    for (size_t i = 0; i < n; i++) {
-        block[i] = index[i] / per_block;
-        within[i] = i * per_block + index[i] % per_block;
-    }
-    pq_prg_blocks(c->s01, pq_context_at(c, stream), block, n, drawn);
-    entries_stored(out, drawn, within, n, out_bits);
-}
-
-/* A look-up's online face, whatever the index is made of: index[i] counts entries from the first local element on. */
-static void read_chunk(const struct pq_context *c, void *out, const uint8_t *material, unsigned stream, uint64_t first,
-                       uint64_t *index, size_t n, unsigned out_bits)
-{
-    if (c->role == PQ_P2) {
-        entries_stored(out, material, index, n, out_bits);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        index[i] += first;
-    entries_drawn(c, out, stream, index, n, out_bits);
+    if (c->role == PQ_P2)
+        pq_table_read(out, material, each, index, n, out_bits);
+    else
+        pq_table_draw(out, c->s01, pq_context_at(c, stream), first, each, index, n, out_bits);
 }
 
 void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)
@@ -81,11 +40,14 @@ void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_tab
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
         for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
             const size_t m = pq_chunk(n, i0);
-            uint64_t index[PQ_CHUNK];
-            for (size_t i = 0; i < m; i++)
-                index[i] = (uint64_t)(i0 + i) << t->index_bits | element_of(x.delta, i0 + i, x.bits);
-            read_chunk(c, (uint8_t *)out[o].share + i0 * width, material, PQ_S_TABLE + o,
-                       (uint64_t)x.dim.first << t->index_bits, index, m, t->out_bits[o]);
+            uint16_t wide[PQ_CHUNK];
+            const uint16_t *index = wide;
+            if (x.bits <= 8)
+                pq_table_index(wide, (const uint8_t *)x.delta + i0, NULL, 0, m);
+            else
+                index = (const uint16_t *)x.delta + i0;
+            read_chunk(c, (uint8_t *)out[o].share + i0 * width, material ? material + i0 * each : NULL, PQ_S_TABLE + o,
+                       x.dim.first + i0, each, index, m, t->out_bits[o]);
         }
     }
 }
@@ -122,7 +84,7 @@ void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table
                 }
             }
         }
-        free(packed);
+        pq_free_secret(packed, t->channels * words * 8);
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
     }
 }
@@ -157,12 +119,15 @@ struct pq_add pq_read_pair_online(struct pq_engine *e, struct pq_opened x, struc
     for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i0);
         const uint8_t *delta = x.delta, *delta_row = row.delta;
-        uint64_t index[PQ_CHUNK];
-        for (size_t i = 0; i < m; i++)
-            index[i] = (uint64_t)(i0 + i) << index_bits | (uint64_t)delta[i0 + i] << t->index2_bits |
-                       delta_row[row_of(x.dim, i0 + i)];
-        read_chunk(c, (uint8_t *)y.share + i0 * width, material, PQ_S_TABLE, (uint64_t)x.dim.first << index_bits, index,
-                   m, t->out_bits[0]);
+        uint16_t index[PQ_CHUNK];
+        /* Columns of a row lie side by side in both arrays. */
+        for (size_t i = i0, some; i < i0 + m; i += some) {
+            const size_t column = i % x.dim.width;
+            some = x.dim.width - column < i0 + m - i ? x.dim.width - column : i0 + m - i;
+            pq_table_index(index + (i - i0), delta + i, delta_row + row_of(x.dim, i), t->index2_bits, some);
+        }
+        read_chunk(c, (uint8_t *)y.share + i0 * width, material ? material + i0 * each : NULL, PQ_S_TABLE, x.dim.first + i0,
+                   each, index, m, t->out_bits[0]);
     }
     return y;
 }
@@ -199,7 +164,7 @@ struct pq_add pq_read_pair_deal(struct pq_engine *e, struct pq_opened x, struct 
             }
         }
     }
-    free(turned);
+    pq_free_secret(turned, rows * each);
     return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };
 }
 

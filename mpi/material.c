@@ -1,7 +1,5 @@
 #include "material.h"
 
-#include <openssl/crypto.h>
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +14,8 @@ void pq_stage_open(struct pq_stage *s, struct pq_link *link)
     s->link = link;
     for (int i = 0; i < PQ_STAGE_BUFFERS; i++) {
         s->buffer[i] = link ? pq_alloc(PQ_STAGE_BYTES) : NULL;
+        if (link)
+            memset(s->buffer[i], 0, PQ_STAGE_BYTES);
         s->request[i] = MPI_REQUEST_NULL;
     }
 }
@@ -37,14 +37,16 @@ static void send_current(struct pq_stage *s)
 
 uint8_t *pq_stage_reserve(struct pq_stage *s, size_t bytes)
 {
-    bytes = padded(bytes);
-    PQ_ASSERT(bytes <= PQ_STAGE_BYTES);
-    if (s->used + bytes > PQ_STAGE_BYTES)
+    const size_t room = padded(bytes);
+    PQ_ASSERT(room <= PQ_STAGE_BYTES);
+    if (s->used + room > PQ_STAGE_BYTES)
         send_current(s);
     uint8_t *p = s->link ? s->buffer[s->current] + s->used : NULL;
-    s->used += bytes;
-    if (s->link)
-        pq_link_book(s->link, bytes);
+    s->used += room;
+    if (s->link) {
+        memset(p + bytes, 0, room - bytes); /* what pads is sent too: never what lay there before */
+        pq_link_book(s->link, room);
+    }
     return p;
 }
 
@@ -65,9 +67,7 @@ void pq_stage_flush(struct pq_stage *s)
 void pq_stage_close(struct pq_stage *s)
 {
     for (int i = 0; i < PQ_STAGE_BUFFERS; i++) {
-        if (s->buffer[i])
-            OPENSSL_cleanse(s->buffer[i], PQ_STAGE_BYTES);
-        free(s->buffer[i]);
+        pq_free_secret(s->buffer[i], PQ_STAGE_BYTES);
     }
 }
 
@@ -99,8 +99,6 @@ void pq_material_done(const struct pq_material *m)
 
 void pq_material_free(struct pq_material *m)
 {
-    if (m->base)
-        OPENSSL_cleanse(m->base, m->capacity);
-    free(m->base);
+    pq_free_secret(m->base, m->capacity);
     *m = (struct pq_material){ 0 };
 }

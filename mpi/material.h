@@ -4,6 +4,7 @@
 #ifndef PQ_MATERIAL_H
 #define PQ_MATERIAL_H
 
+#include "../kernels/secret.h"
 #include "link.h"
 
 enum { PQ_STAGE_BYTES = 4 << 20, PQ_STAGE_BUFFERS = 3 };

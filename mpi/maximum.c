@@ -35,36 +35,26 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
     struct pq_context *c = pq_context_of(e);
     const struct pq_dim d = x.dim, r = pq_halves_dim(d);
     const size_t n = pairs_of(d), h = d.len / 2;
-    const uint64_t first = (uint64_t)first_pair(d) << 8;
     const uint8_t *delta = x.delta, *share = xs.share;
     const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, PAIR_BYTES) : NULL;
     struct pq_add y = { .dim = r, .bits = PQ_CODE_BITS, .share = pq_context_alloc(c, pq_dim_count(r)) };
-    uint8_t *out = y.share;
+    const size_t per_group = h * d.width;
 
+    /* The pairs of a group lie side by side, low ones and high ones, and so do their results. */
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t p0 = 0; p0 < n; p0 += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, p0);
-        uint64_t index[PQ_CHUNK], block[PQ_CHUNK];
-        uint8_t drawn[16 * PQ_CHUNK];
-        for (size_t p = 0; p < m; p++) {
-            size_t low, high;
-            pair_at(d, p0 + p, &low, &high);
-            index[p] = (uint64_t)(p0 + p) << 8 | (uint64_t)delta[low] << 4 | delta[high];
+    for (size_t g = 0; g < d.groups; g++)
+        for (size_t p0 = 0; p0 < per_group; p0 += PQ_CHUNK) {
+            const size_t m = pq_chunk(per_group, p0), pair = g * per_group + p0;
+            const uint8_t *low = delta + g * d.len * d.width + p0;
+            uint8_t *out = (uint8_t *)y.share + g * r.len * d.width + p0;
+            uint16_t index[PQ_CHUNK];
+            pq_table_index(index, low, low + per_group, 4, m);
+            if (c->role == PQ_P2)
+                pq_table_read(out, material + pair * PAIR_BYTES, PAIR_BYTES, index, m, PQ_CODE_BITS);
+            else
+                pq_table_draw(out, c->s01, pq_context_at(c, PQ_S_TABLE), first_pair(d) + pair, PAIR_BYTES, index, m, PQ_CODE_BITS);
         }
-        const uint8_t *tables = material;
-        if (c->role == PQ_P1) {
-            for (size_t p = 0; p < m; p++) {
-                block[p] = (first + index[p]) / 32;
-                index[p] = p * 32 + index[p] % 32;
-            }
-            pq_prg_blocks(c->s01, pq_context_at(c, PQ_S_TABLE), block, m, drawn);
-            tables = drawn;
-        }
-        for (size_t p = 0; p < m; p++) {
-            const size_t g = (p0 + p) / (h * d.width), within = (p0 + p) % (h * d.width);
-            out[g * r.len * r.width + within] = (uint8_t)pq_table_entry(tables, index[p], 4);
-        }
-    }
+    uint8_t *out = y.share;
     for (size_t g = 0; g < d.groups && d.len % 2; g++) /* the odd one goes up as it is */
         memcpy(out + (g * r.len + h) * d.width, share + (g * d.len + d.len - 1) * d.width, d.width);
     return y;

@@ -1,6 +1,7 @@
 #include "norm.h"
 
 #include "../kernels/bits.h"
+#include "../kernels/share.h"
 #include "open.h"
 #include "wrap.h"
 
@@ -13,7 +14,9 @@ struct pq_dim pq_token_dim(const struct pq_engine *e, size_t tokens)
     return (struct pq_dim){ .groups = 1, .len = 1, .width = own.count, .first = own.first, .all = tokens, .unit = 1 };
 }
 
-/* Sum of both halves of 32-bit masks: what P0 knows. */
+enum { ROWS = 16 }; /* channels that a thread takes at a time */
+
+/* Sum of both halves of masks: what P0 knows. */
 static void draw_offsets(struct pq_context *c, size_t first, size_t n, size_t width, void *offset)
 {
     uint8_t *half = pq_context_alloc(c, n * width);
@@ -102,22 +105,9 @@ struct pq_add pq_variance_deal(struct pq_engine *e, struct pq_lifted *h)
     return (struct pq_add){ .dim = own, .bits = 32 };
 }
 
-/* This rank's part of its share of sum h and of sum h^2, per token. */
-static void partial_sums(const struct pq_context *c, const struct pq_lifted *h, const uint32_t *product, uint32_t *sum,
-                         uint32_t *squares)
+static struct pq_lift_view view_of(const struct pq_lifted *h)
 {
-    const size_t tokens = h->dim.width;
-    const uint32_t public_part = c->role == PQ_P1; /* P1 adds what is known to both */
-    memset(sum, 0, 4 * tokens);
-    memset(squares, 0, 4 * tokens);
-    for (size_t k = 0; k < h->dim.len; k++)
-        for (size_t t = 0; t < tokens; t++) {
-            const size_t i = k * tokens + t;
-            const uint32_t delta = h->delta[i], rho = h->rho[i];
-            sum[t] += public_part * delta + h->c0[i] + rho * h->c1[i];
-            squares[t] += public_part * delta * delta + 2 * delta * h->c0[i] +
-                          rho * (2 * delta * h->c1[i] + 2 * product[i] + (public_part << 16));
-        }
+    return (struct pq_lift_view){ h->delta, h->rho, h->c0, h->c1 };
 }
 
 struct pq_add pq_variance_online(struct pq_engine *e, struct pq_lifted *h)
@@ -132,7 +122,8 @@ struct pq_add pq_variance_online(struct pq_engine *e, struct pq_lifted *h)
     const uint32_t *product = pq_numbers_take(c, PQ_S_C0C1, d.first, pq_dim_count(d), 4);
     const uint32_t *c0_squares = pq_numbers_take(c, PQ_S_SQUARES, own.first, own.width, 4);
     const uint32_t *sum_square = pq_numbers_take(c, PQ_S_SUM_SQUARE, own.first, own.width, 4);
-    partial_sums(c, h, product, partial, partial + tokens);
+    memset(partial, 0, 8 * tokens);
+    pq_share_moments(partial, partial + tokens, view_of(h), product, d.len, tokens, c->role == PQ_P1);
     pq_link_reduce_blocks(c->link, partial, tokens, 2, sums);
     const uint32_t *sum = sums, *squares = sums + own.width;
 
@@ -202,6 +193,7 @@ struct pq_add pq_normalise_online(struct pq_engine *e, struct pq_lifted h, struc
     const uint32_t channels = (uint32_t)(d.all / d.width), public_part = c->role == PQ_P1;
     uint32_t *m = pq_context_alloc(c, 4 * tokens), *mu = pq_context_alloc(c, 4 * own.width);
     uint32_t *pair = pq_context_alloc(c, 8 * tokens), *y = pq_context_alloc(c, 4 * n);
+    uint32_t *factor = pq_context_alloc(c, 4 * tokens), *hr = pq_context_alloc(c, 4 * tokens);
 
     const uint32_t *c0m = pq_numbers_take(c, PQ_S_C0M, d.first, n, 4);
     const uint32_t *c1m = pq_numbers_take(c, PQ_S_C1M, d.first, n, 4);
@@ -214,15 +206,16 @@ struct pq_add pq_normalise_online(struct pq_engine *e, struct pq_lifted h, struc
         pair[2 * (own.first + t) + 1] = public_part * eta * mu[t] + eta * m[own.first + t] + mu[t] * half + sum_m[t];
     }
     gather_tokens(c, own, pair);
+    for (size_t t = 0; t < tokens; t++) {
+        factor[t] = pair[2 * t];
+        hr[t] = pair[2 * t + 1];
+    }
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t k = 0; k < d.len; k++)
-        for (size_t t = 0; t < tokens; t++) {
-            const size_t i = k * tokens + t;
-            const uint32_t delta = h.delta[i], rho = h.rho[i], factor = pair[2 * t];
-            const uint32_t hr = public_part * delta * factor + delta * m[t] + factor * h.c0[i] + c0m[i] +
-                                rho * (factor * h.c1[i] + c1m[i]);
-            y[i] = channels * hr - pair[2 * t + 1];
-        }
+    for (size_t k = 0; k < d.len; k += ROWS) {
+        const size_t rows = d.len - k < ROWS ? d.len - k : ROWS, at = k * tokens;
+        const struct pq_lift_view part = { h.delta + at, h.rho + at, h.c0 + at, h.c1 + at };
+        pq_share_normalise(y + at, part, c0m + at, c1m + at, factor, m, hr, rows, tokens, channels, c->role == PQ_P1);
+    }
     return (struct pq_add){ .dim = d, .bits = 32, .share = y };
 }
 

@@ -27,7 +27,7 @@ void pq_open_masked(struct pq_context *c, void *delta, const void *share, const 
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
-        uint32_t other[PQ_CHUNK];
+        _Alignas(4) uint8_t other[4 * PQ_CHUNK];
         uint8_t *d = (uint8_t *)delta + i * width;
         pq_bits_unpack(other, in + pq_bits_bytes(i, bits), m, bits);
         pq_ring_add(d, d, other, m, bits);
@@ -57,7 +57,7 @@ struct pq_opened pq_open_deal(struct pq_engine *e, struct pq_add x)
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
-        uint32_t half[PQ_CHUNK];
+        _Alignas(4) uint8_t half[4 * PQ_CHUNK];
         uint8_t *d = (uint8_t *)o.offset + i * width;
         pq_context_fill(c, c->s01, PQ_S_MASK, width, x.dim.first + i, m, d);
         pq_context_fill(c, c->s02, PQ_S_MASK, width, x.dim.first + i, m, half);

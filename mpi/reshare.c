@@ -2,6 +2,7 @@
 
 #include "../kernels/bits.h"
 #include "../kernels/ring.h"
+#include "../kernels/share.h"
 #include "local.h"
 #include "open.h"
 #include "wrap.h"
@@ -84,31 +85,24 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
     struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_alloc(c, 2 * n) };
     const uint16_t *mask = own_mask(c, &y);
     uint8_t *delta = pq_context_alloc(c, n), *low = pq_context_alloc(c, n), *rho = pq_context_alloc(c, n);
-    uint16_t *x2 = y.x2, *g = pq_context_alloc(c, 2 * n);
-    const uint8_t *share = x.share, own_shift = c->role == PQ_P1 ? shift : 0;
+    uint16_t *g = pq_context_alloc(c, 2 * n);
 
-    for (size_t i = 0; i < n; i++) {
-        low[i] = (uint8_t)mask[i];
-        delta[i] = (uint8_t)(share[i] + own_shift);
-    }
+    pq_share_low_byte(low, mask, n);
+    pq_share_shift(delta, x.share, c->role == PQ_P1 ? shift : 0, n);
     pq_open_masked(c, delta, delta, low, n, b);
     pq_wrap_open(c, x.dim.first, delta, n, b, rho);
     const uint16_t *carry = pq_numbers_take(c, PQ_S_CARRY, x.dim.first, n, 2);
     const uint16_t *sign = pq_numbers_take(c, PQ_S_SIGN, x.dim.first, n, 2);
-    if (high > 8) {
+    pq_share_carry(g, carry, sign, rho, n);
+    if (high <= 8) { /* elements of up to 8 bits lie in bytes */
+        pq_share_low_byte(low, g, n);
+        pq_open_masked(c, low, low, NULL, n, high);
         for (size_t i = 0; i < n; i++)
-            g[i] = (uint16_t)(carry[i] + rho[i] * (uint32_t)sign[i]);
+            g[i] = low[i];
+    } else {
         pq_open_masked(c, g, g, NULL, n, high);
-        for (size_t i = 0; i < n; i++)
-            x2[i] = (uint16_t)(delta[i] - (uint32_t)shift - ((uint32_t)g[i] << b));
-    } else { /* elements of up to 8 bits lie in bytes */
-        uint8_t *narrow = (uint8_t *)g;
-        for (size_t i = 0; i < n; i++)
-            narrow[i] = (uint8_t)(carry[i] + rho[i] * (uint32_t)sign[i]);
-        pq_open_masked(c, narrow, narrow, NULL, n, high);
-        for (size_t i = 0; i < n; i++)
-            x2[i] = (uint16_t)(delta[i] - (uint32_t)shift - ((uint32_t)narrow[i] << b));
     }
+    pq_share_assemble(y.x2, delta, g, b, shift, n);
     return y;
 }
 

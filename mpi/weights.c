@@ -1,9 +1,8 @@
 #include "weights.h"
 
 #include "../kernels/bits.h"
+#include "../kernels/secret.h"
 #include "stream.h"
-
-#include <openssl/crypto.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,13 +69,12 @@ static void fill(uint16_t *w, struct pq_prg *prg, uint32_t setup, size_t number,
         pq_prg_fill(prg, at, 2 * (first + i), 2 * (n - i < CHUNK ? n - i : CHUNK), w + i);
 }
 
-static void *pack(struct pq_weights *w, const struct pq_gemm16 *g, const uint16_t *src, size_t rows, size_t in)
+static void pack(struct pq_weights *w, struct pq_packed *p, int which, const struct pq_gemm16 *g, const uint16_t *src)
 {
-    size_t bytes = g->left_bytes(rows, in);
-    void *p = pq_alloc(bytes);
-    g->left_pack(p, src, rows, in, in, 1);
-    w->bytes += bytes;
-    return p;
+    p->left_bytes = g->left_bytes(p->rows.count, p->in);
+    p->left[which] = pq_alloc(p->left_bytes);
+    g->left_pack(p->left[which], src, p->rows.count, p->in, p->in, 1);
+    w->bytes += p->left_bytes;
 }
 
 void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct pq_plan *plan,
@@ -90,25 +88,33 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
     w->linear = pq_alloc(w->count * sizeof *w->linear);
     w->bytes = 0;
 
+    size_t largest = 0;
+    for (size_t l = 0; l < w->count; l++) {
+        size_t out, in;
+        pq_weights_sizes(s, l, &out, &in);
+        const size_t n = pq_weights_rows(s, l, plan->ranks, link->group->rank).count * in;
+        largest = n > largest ? n : largest;
+    }
+    uint16_t *a = pq_alloc(2 * largest), *b = pq_alloc(2 * largest), *c = pq_alloc(2 * largest);
+
     for (size_t l = 0; l < w->count; l++) {
         struct pq_packed *p = &w->linear[l];
         *p = (struct pq_packed){ .rows = pq_weights_rows(s, l, plan->ranks, link->group->rank) };
         pq_weights_sizes(s, l, &p->out_all, &p->in);
         const size_t n = p->rows.count * p->in, first = p->rows.first * p->in, bytes = 2 * n;
-        uint16_t *a = pq_alloc(bytes), *b = pq_alloc(bytes), *c = pq_alloc(bytes);
 
         if (role == PQ_P0) {
             integer_weights(a, linear_of(model, l), p->rows);
             fill(b, s01, setup_number, l, first, n);
             if (published) {
                 fill(c, s02, setup_number, l, first, n);
-                p->left[1] = pack(w, gemm, c, p->rows.count, p->in);
+                pack(w, p, 1, gemm, c);
                 pq_ring_add(b, b, c, n, 16); /* w0 + w1 */
-                p->left[0] = pack(w, gemm, b, p->rows.count, p->in);
+                pack(w, p, 0, gemm, b);
                 pq_ring_sub(c, a, b, n, 16); /* w2 */
                 pq_link_send(link, PQ_P1, c, bytes);
             } else {
-                p->left[0] = pack(w, gemm, a, p->rows.count, p->in);
+                pack(w, p, 0, gemm, a);
                 pq_ring_sub(c, a, b, n, 16); /* w0 */
             }
             pq_link_send(link, PQ_P2, c, bytes);
@@ -116,26 +122,23 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
             fill(b, s01, setup_number, l, first, n);
             if (published) {
                 pq_link_receive(link, PQ_P0, a, bytes); /* w2 */
-                p->left[1] = pack(w, gemm, b, p->rows.count, p->in);
+                pack(w, p, 1, gemm, b);
                 pq_ring_add(b, b, a, n, 16);
             }
-            p->left[0] = pack(w, gemm, b, p->rows.count, p->in);
+            pack(w, p, 0, gemm, b);
         } else {
             pq_link_receive(link, PQ_P0, a, bytes); /* w0, or w2 */
             if (published) {
                 fill(b, s02, setup_number, l, first, n);
-                p->left[1] = pack(w, gemm, a, p->rows.count, p->in);
+                pack(w, p, 1, gemm, a);
                 pq_ring_add(a, a, b, n, 16);
             }
-            p->left[0] = pack(w, gemm, a, p->rows.count, p->in);
+            pack(w, p, 0, gemm, a);
         }
-        OPENSSL_cleanse(a, bytes);
-        OPENSSL_cleanse(b, bytes);
-        OPENSSL_cleanse(c, bytes);
-        free(a);
-        free(b);
-        free(c);
     }
+    uint16_t *all[] = { a, b, c };
+    for (int i = 0; i < 3; i++)
+        pq_free_secret(all[i], 2 * largest);
 }
 
 void pq_weights_free(struct pq_weights *w)
@@ -143,7 +146,7 @@ void pq_weights_free(struct pq_weights *w)
     for (size_t l = 0; l < w->count; l++)
         for (int k = 0; k < 2; k++) {
             struct pq_packed *p = &w->linear[l];
-            free(p->left[k]);
+            pq_free_secret(p->left[k], p->left_bytes);
         }
     free(w->linear);
     *w = (struct pq_weights){ 0 };

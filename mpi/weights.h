@@ -22,7 +22,7 @@
 #include "link.h"
 #include "plan.h"
 
-struct pq_packed { size_t out_all, in; struct pq_block rows; void *left[2]; };
+struct pq_packed { size_t out_all, in; struct pq_block rows; void *left[2]; size_t left_bytes; /* of each */ };
 
 struct pq_weights {
     size_t count;              /* linear layers: 4 * layers + 2 */

@@ -1,6 +1,7 @@
 #include "wrap.h"
 
 #include "../kernels/bits.h"
+#include "../kernels/share.h"
 #include "../kernels/table.h"
 #include "open.h"
 
@@ -55,12 +56,21 @@ void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i0);
-        uint8_t drawn[32 * PQ_CHUNK];
-        const uint8_t *tables = material ? material + i0 * each : drawn;
+        uint16_t small[PQ_CHUNK];
+        if (b == 4) { /* a table is a 16-bit word: cheaper to draw or load all of it */
+            const void *tables = small;
+            if (c->role == PQ_P1)
+                pq_context_fill(c, c->s01, PQ_S_TABLE, 2, first + i0, m, small);
+            else
+                tables = material + 2 * i0;
+            pq_share_wrap16(rho + i0, tables, delta + i0, m);
+            continue;
+        }
+        pq_table_index(small, delta + i0, NULL, 0, m);
         if (c->role == PQ_P1)
-            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (first + i0) * each, m * each, drawn);
-        for (size_t i = 0; i < m; i++)
-            rho[i0 + i] = (uint8_t)pq_table_entry(tables, i << b | delta[i0 + i], 1);
+            pq_table_draw(rho + i0, c->s01, pq_context_at(c, PQ_S_TABLE), first + i0, each, small, m, 1);
+        else
+            pq_table_read(rho + i0, material + i0 * each, each, small, m, 1);
     }
     pq_open_masked(c, rho, rho, NULL, n, 1);
 }

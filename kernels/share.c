@@ -1,0 +1,70 @@
+#include "share.h"
+#include "clones.h"
+
+PQ_CLONES
+void pq_share_moments(uint32_t *restrict sum, uint32_t *restrict squares, struct pq_lift_view h,
+                      const uint32_t *restrict c0c1, size_t len, size_t tokens, bool first)
+{
+    const uint32_t public_part = first;
+    for (size_t k = 0; k < len; k++) {
+        const uint8_t *restrict delta = h.delta + k * tokens, *restrict rho = h.rho + k * tokens;
+        const uint32_t *restrict c0 = h.c0 + k * tokens, *restrict c1 = h.c1 + k * tokens, *restrict product = c0c1 + k * tokens;
+        for (size_t t = 0; t < tokens; t++) {
+            const uint32_t d = delta[t], bit = 0u - rho[t]; /* all ones where rho is 1 */
+            sum[t] += public_part * d + c0[t] + (c1[t] & bit);
+            squares[t] += public_part * d * d + 2 * d * c0[t] + ((2 * d * c1[t] + 2 * product[t] + (public_part << 16)) & bit);
+        }
+    }
+}
+
+PQ_CLONES
+void pq_share_normalise(uint32_t *restrict y, struct pq_lift_view h, const uint32_t *restrict c0m, const uint32_t *restrict c1m,
+                        const uint32_t *restrict mu, const uint32_t *restrict m, const uint32_t *restrict hr, size_t len,
+                        size_t tokens, uint32_t channels, bool first)
+{
+    const uint32_t public_part = first;
+    for (size_t k = 0; k < len; k++)
+        for (size_t t = 0; t < tokens; t++) {
+            const size_t i = k * tokens + t;
+            const uint32_t d = h.delta[i], bit = 0u - h.rho[i], factor = mu[t];
+            const uint32_t product = d * (public_part * factor + m[t]) + factor * h.c0[i] + c0m[i] + ((factor * h.c1[i] + c1m[i]) & bit);
+            y[i] = channels * product - hr[t];
+        }
+}
+
+PQ_CLONES
+void pq_share_carry(uint16_t *restrict g, const uint16_t *restrict carry, const uint16_t *restrict sign,
+                    const uint8_t *restrict rho, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        g[i] = (uint16_t)(carry[i] + (sign[i] & (0u - rho[i])));
+}
+
+PQ_CLONES
+void pq_share_assemble(uint16_t *restrict x2, const uint8_t *restrict delta, const uint16_t *restrict g, unsigned bits,
+                       unsigned shift, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x2[i] = (uint16_t)(delta[i] - shift - ((uint32_t)g[i] << bits));
+}
+
+PQ_CLONES
+void pq_share_wrap16(uint8_t *restrict rho, const uint16_t *restrict table, const uint8_t *restrict delta, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        rho[i] = (uint8_t)((uint32_t)table[i] >> (delta[i] & 15) & 1u);
+}
+
+PQ_CLONES
+void pq_share_low_byte(uint8_t *restrict dst, const uint16_t *restrict src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (uint8_t)src[i];
+}
+
+PQ_CLONES
+void pq_share_shift(uint8_t *restrict dst, const uint8_t *restrict src, unsigned plus, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (uint8_t)(src[i] + plus);
+}

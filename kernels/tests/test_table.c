@@ -1,0 +1,202 @@
+/* table.h against naive loops over entries: every width, every offset. */
+#include "../ring.h"
+#include "../status.h"
+#include "../table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGEST = 12, MOST_WORDS = 1 << (LARGEST - 1), FILLER = 0x5a };
+
+static const unsigned widths[] = { 1, 4, 8, 16, 32 };
+enum { WIDTHS = sizeof widths / sizeof *widths };
+
+static uint64_t state = 1;
+static uint64_t table[MOST_WORDS], rotated[MOST_WORDS + 1]; /* one word behind to see that it is left alone */
+
+static uint32_t next(void)
+{
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(state >> 32);
+}
+
+static uint32_t entry(const uint64_t *t, size_t i, unsigned w)
+{
+    return pq_table_entry((const uint8_t *)t, i, w);
+}
+
+/* 2^index_bits random entries, laid out and repeated as pq_table_pack does. Returns the words they take. */
+static size_t random_table(unsigned index_bits, unsigned w)
+{
+    const size_t entries = (size_t)1 << index_bits, words = (entries * w + 63) / 64;
+    uint32_t *content = pq_alloc(entries * sizeof *content);
+    for (size_t i = 0; i < entries; i++)
+        content[i] = next();
+    pq_table_pack(table, content, 4, index_bits, w);
+    free(content);
+    return words;
+}
+
+/* Every entry width by its place in the string of bits. */
+static void entries_stand_lowest_first(void **unused)
+{
+    (void)unused;
+    uint8_t bytes[64];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)next();
+    for (size_t k = 0; k < WIDTHS; k++)
+        for (size_t i = 0; i < 8 * sizeof bytes / widths[k]; i++) {
+            uint32_t want = 0;
+            for (unsigned b = 0; b < widths[k]; b++) {
+                const size_t bit = i * widths[k] + b;
+                want |= (uint32_t)(bytes[bit / 8] >> (bit % 8) & 1) << b;
+            }
+            assert_int_equal(pq_table_entry(bytes, i, widths[k]), want);
+        }
+}
+
+static void packing_reduces_and_repeats(void **unused)
+{
+    (void)unused;
+    uint32_t content[1 << LARGEST];
+    for (unsigned index_bits = 1; index_bits <= LARGEST; index_bits++)
+        for (unsigned out_bits = 1; out_bits <= 32; out_bits++)
+            for (unsigned bytes = 1; bytes <= 4; bytes *= 2) {
+                const size_t entries = (size_t)1 << index_bits;
+                const unsigned w = pq_entry_bits(out_bits);
+                assert_int_equal(pq_table_bytes(index_bits, w), entries * w < 8 ? 1 : entries * w / 8);
+                for (size_t i = 0; i < entries; i++)
+                    content[i] = next();
+                pq_table_pack(table, content, bytes, index_bits, out_bits);
+                const size_t filled = entries * w < 64 ? 64 / w : entries;
+                for (size_t j = 0; j < filled; j++) {
+                    const size_t i = j % entries;
+                    const uint32_t v = bytes == 1 ? (uint32_t)((const int8_t *)content)[i] /* signed: upper bits are ones */
+                                     : bytes == 2 ? ((const uint16_t *)content)[i] : content[i];
+                    assert_int_equal(entry(table, j, w), v & pq_ring_mask(out_bits));
+                }
+            }
+}
+
+static void expect_rotated(unsigned index_bits, unsigned w, uint32_t offset, size_t words)
+{
+    const size_t entries = (size_t)1 << index_bits;
+    memset(rotated, FILLER, (words + 1) * 8);
+    pq_table_rotate(rotated, table, index_bits, w, offset);
+    for (size_t i = 0; i < words * 64 / w; i++) /* also the repetitions of a table below 64 bits */
+        if (entry(rotated, i, w) != entry(table, (i + offset) % entries, w))
+            fail_msg("rotation of 2^%u entries of %u bits by %u: entry %zu", index_bits, w, offset, i);
+    assert_true(rotated[words] == UINT64_C(0x0101010101010101) * FILLER);
+}
+
+static void rotation_by_every_offset(void **unused)
+{
+    (void)unused;
+    for (size_t k = 0; k < WIDTHS; k++)
+        for (unsigned index_bits = 1; index_bits <= LARGEST; index_bits++) {
+            const uint32_t entries = UINT32_C(1) << index_bits;
+            const uint32_t step = index_bits <= 9 ? 1 : 61; /* odd: meets every remainder of the words' stages */
+            const size_t words = random_table(index_bits, widths[k]);
+            for (uint32_t offset = 0; offset < entries; offset += step)
+                expect_rotated(index_bits, widths[k], offset, words);
+            expect_rotated(index_bits, widths[k], entries - 1, words);
+            expect_rotated(index_bits, widths[k], entries + 3, words); /* taken mod 2^index_bits */
+        }
+}
+
+static void rotation_of_rows_by_every_offset(void **unused)
+{
+    (void)unused;
+    for (size_t k = 0; k < WIDTHS; k++)
+        for (unsigned a = 1; a <= 5; a++)
+            for (unsigned b = 1; b <= 7; b++) {
+                const unsigned w = widths[k];
+                const size_t row = (size_t)1 << b, entries = row << a;
+                if (row * w < 64)
+                    continue;
+                const size_t words = random_table(a + b, w);
+                for (uint32_t offset = 0; offset <= row; offset++) {
+                    memset(rotated, FILLER, (words + 1) * 8);
+                    pq_table_rotate_rows(rotated, table, a, b, w, offset);
+                    for (size_t i = 0; i < entries; i++)
+                        if (entry(rotated, i, w) != entry(table, i / row * row + (i + offset) % row, w))
+                            fail_msg("rows of 2^%u entries of %u bits by %u: entry %zu", b, w, offset, i);
+                    assert_true(rotated[words] == UINT64_C(0x0101010101010101) * FILLER);
+                }
+            }
+}
+
+/* Both inputs of a pair table, as the dealer does it: the whole by offset * 2^b, then the rows. */
+static void both_offsets_together(void **unused)
+{
+    (void)unused;
+    uint64_t rows[MOST_WORDS];
+    random_table(8, 8);
+    for (uint32_t x = 0; x < 16; x++)
+        for (uint32_t y = 0; y < 16; y++) {
+            pq_table_rotate(rows, table, 8, 8, x * 16);
+            pq_table_rotate_rows(rotated, rows, 4, 4, 8, y);
+            for (uint32_t i = 0; i < 16; i++)
+                for (uint32_t j = 0; j < 16; j++)
+                    assert_int_equal(entry(rotated, i * 16 + j, 8), entry(table, (i + x) % 16 * 16 + (j + y) % 16, 8));
+        }
+}
+
+/* Halves that borrow in every lane, at every address, in place or not. */
+static void masking_subtracts_in_every_lane(void **unused)
+{
+    (void)unused;
+    uint8_t half[264], out[272];
+    for (size_t k = 0; k < WIDTHS; k++)
+        for (size_t bytes = widths[k] < 8 ? 1 : widths[k] / 8; bytes <= 256; bytes += widths[k] < 8 ? 1 : widths[k] / 8)
+            for (size_t start = 0; start < 8; start += 3) {
+                const unsigned w = widths[k];
+                for (size_t i = 0; i < 32; i++)
+                    table[i] = i % 3 == 0 ? 0 : (uint64_t)next() << 32 | next();
+                for (size_t i = 0; i < sizeof half; i++)
+                    half[i] = (uint8_t)(i % 5 == 0 ? 0xff : i % 7 == 0 ? 0 : next());
+                for (int in_place = 0; in_place < 2; in_place++) {
+                    memset(out, FILLER, sizeof out);
+                    if (in_place)
+                        memcpy(out, half + start, bytes);
+                    pq_table_mask(out, table, in_place ? out : half + start, bytes, w);
+                    for (size_t i = 0; i < 8 * bytes / w; i++) {
+                        const uint32_t want = entry(table, i, w) - pq_table_entry(half + start, i, w);
+                        assert_int_equal(pq_table_entry(out, i, w), want & pq_ring_mask(w));
+                    }
+                    assert_int_equal(out[bytes], FILLER);
+                }
+            }
+}
+
+static void wrap_tables_for_every_offset(void **unused)
+{
+    (void)unused;
+    for (unsigned b = 4; b <= 8; b += 4)
+        for (uint32_t offset = 0; offset < 1u << b; offset++)
+            for (uint32_t flip = 0; flip < 2; flip++) {
+                uint8_t bits[40];
+                memset(bits, FILLER, sizeof bits);
+                pq_wrap_table(bits, b, offset, flip);
+                for (uint32_t i = 0; i < 1u << b; i++)
+                    assert_int_equal(pq_table_entry(bits, i, 1), (i + offset >= 1u << b) ^ flip);
+                assert_int_equal(bits[(1u << b) / 8], FILLER);
+            }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(entries_stand_lowest_first),       cmocka_unit_test(packing_reduces_and_repeats),
+        cmocka_unit_test(rotation_by_every_offset),         cmocka_unit_test(rotation_of_rows_by_every_offset),
+        cmocka_unit_test(both_offsets_together),            cmocka_unit_test(masking_subtracts_in_every_lane),
+        cmocka_unit_test(wrap_tables_for_every_offset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
