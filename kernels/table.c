@@ -178,21 +178,28 @@ void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t
     }
 }
 
+/* In which block of a stream the entries lie, and which entry of the block they are; entries of 2^log_w bits. */
+PQ_CLONES
+static void locate(uint64_t *restrict block, uint16_t *restrict within, size_t first, size_t each, const uint16_t *restrict index,
+                   size_t n, unsigned log_w)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t bit = (first + i) * each * 8 + ((uint64_t)index[i] << log_w);
+        block[i] = bit >> 7;
+        within[i] = (uint16_t)((bit & 127) >> log_w);
+    }
+}
+
 void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each, const uint16_t *index,
                    size_t n, unsigned out_bits)
 {
-    const unsigned w = pq_entry_bits(out_bits);
     uint64_t block[PQ_TABLE_DRAW];
     uint16_t within[PQ_TABLE_DRAW];
     uint8_t drawn[16 * PQ_TABLE_DRAW];
     PQ_ASSERT(n <= PQ_TABLE_DRAW);
     if (!n)
         return;
-    for (size_t i = 0; i < n; i++) {
-        const uint64_t bit = (first + i) * each * 8 + (uint64_t)index[i] * w;
-        block[i] = bit / 128;
-        within[i] = (uint16_t)(bit % 128 / w);
-    }
+    locate(block, within, first, each, index, n, pq_bits_of(pq_entry_bits(out_bits)) - 1);
     pq_prg_blocks(prg, at, block, n, drawn);
     pq_table_read(out, drawn, 16, within, n, out_bits);
 }

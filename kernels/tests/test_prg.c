@@ -62,7 +62,8 @@ static void known_vectors(void **unused)
 static void fill_is_the_blocks_in_order(void **unused)
 {
     (void)unused;
-    static const uint64_t starts[] = { 0, 1, 255, UINT64_C(1) << 32, UINT64_C(0x0123456789abcdef), (UINT64_C(1) << 60) - 700 };
+    static const uint64_t starts[] = { 0, 1, 255, UINT64_C(1) << 32, UINT64_C(0x0123456789abcdef),
+                                       (UINT64_C(1) << 60) - 700 };
     uint64_t index[WHOLE / 16];
     uint8_t *filled = pq_alloc(WHOLE), *blocks = pq_alloc(WHOLE);
     struct pq_prg *prg = any_prg();

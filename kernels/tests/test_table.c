@@ -77,7 +77,7 @@ static void packing_reduces_and_repeats(void **unused)
                 const size_t filled = entries * w < 64 ? 64 / w : entries;
                 for (size_t j = 0; j < filled; j++) {
                     const size_t i = j % entries;
-                    const uint32_t v = bytes == 1 ? (uint32_t)((const int8_t *)content)[i] /* signed: upper bits are ones */
+                    const uint32_t v = bytes == 1 ? (uint32_t)((const int8_t *)content)[i] /* negative: ones above */
                                      : bytes == 2 ? ((const uint16_t *)content)[i] : content[i];
                     assert_int_equal(entry(table, j, w), v & pq_ring_mask(out_bits));
                 }

@@ -24,8 +24,8 @@ void tiny_make(struct tiny *t, const char *config)
     }
     enum { BATCH = 16 }; /* fewer sequences than users calibrate on: the tests ask for no accuracy */
     const size_t seq = t->shape.max_seq < PQ_SYNTH_SEQ ? t->shape.max_seq : PQ_SYNTH_SEQ;
-    const struct pq_plan plan = { .shape = t->shape, .seq = seq, .batch = BATCH, .protocol = PQ_PREPROCESSED, .ranks = 1,
-                                  .softmax = pq_softmax_widths((uint32_t)seq) };
+    const struct pq_plan plan = { .shape = t->shape, .seq = seq, .batch = BATCH, .protocol = PQ_PREPROCESSED,
+                                  .ranks = 1, .softmax = pq_softmax_widths((uint32_t)seq) };
     uint32_t *token = pq_alloc(4 * seq * BATCH);
     int32_t *logits = pq_alloc(4 * t->shape.labels * BATCH);
     struct pq_synth *synth = pq_synth_begin(&t->shape, SEED, &t->model, &t->embedding);
@@ -79,7 +79,8 @@ uint32_t *point_input(const struct tiny *t, const struct point *at)
     return token;
 }
 
-bool counts_agree(const struct pq_tally measured[PQ_ROLES], const struct pq_tally predicted[PQ_ROLES], const char **where)
+bool counts_agree(const struct pq_tally measured[PQ_ROLES], const struct pq_tally predicted[PQ_ROLES],
+                  const char **where)
 {
     static char text[80];
     *where = text;
@@ -122,8 +123,8 @@ void point_run(struct parties *p, const struct tiny *t, const struct point *at, 
         pq_session_repeat(&s, p->group.role == PQ_P1 ? token : NULL, &m);
         parties_check(p, m.verdict == wanted, "%s: repetition %zu has verdict %d", point_name(at), i, (int)m.verdict);
         if (p->group.world_rank == 0)
-            parties_check(p, counts_agree(m.party, s.predicted.party, &where), "%s: counts differ from the prediction at %s",
-                          point_name(at), where);
+            parties_check(p, counts_agree(m.party, s.predicted.party, &where),
+                          "%s: counts differ from the prediction at %s", point_name(at), where);
         if (logits)
             take_logits(p, &s, at, logits + i * each);
     }

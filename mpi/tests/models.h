@@ -1,5 +1,5 @@
-/* Whole inferences for tests: tiny synthetic models, sessions with fixed seeds, and their verdicts and counts checked on all
- * ranks. For mpirun -n 3*G. */
+/* Whole inferences for tests: tiny synthetic models, sessions with fixed seeds, their verdicts and counts checked. For
+ * mpirun -n 3*G. */
 #ifndef PQ_MODELS_H
 #define PQ_MODELS_H
 
@@ -31,11 +31,14 @@ struct pq_session_setup point_setup(struct parties *p, const struct tiny *t, con
 /* The input of a test with this many tokens; same numbers for every G. malloc'ed. */
 uint32_t *point_input(const struct tiny *t, const struct point *at);
 
-/* World rank 0: bytes, messages, rounds, and bytes and messages inside the party, of every party, phase and operation. */
-bool counts_agree(const struct pq_tally measured[PQ_ROLES], const struct pq_tally predicted[PQ_ROLES], const char **where);
+/* Bytes, messages, rounds, and bytes and messages inside the party, of every party, phase and operation; *where: the
+ * first that differs. */
+bool counts_agree(const struct pq_tally measured[PQ_ROLES], const struct pq_tally predicted[PQ_ROLES],
+                  const char **where);
 
 /* Opens a session, repeats it, closes it; demands the expected verdict each time and that counts agree. logits
- * [repeats][labels*batch], NULL: not wanted, gets P1's on every rank, after a check that all of P1's ranks hold the same. */
+ * [repeats][labels*batch], NULL: not wanted, gets P1's on every rank, after a check that all of P1's ranks hold the
+ * same. */
 void point_run(struct parties *p, const struct tiny *t, const struct point *at, size_t repeats, int32_t *logits);
 
 #endif

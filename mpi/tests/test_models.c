@@ -1,6 +1,6 @@
-/* Whole inferences between real parties: every G, thread count, protocol, maximum, kind of tables and kernel gives a VALID
- * verdict, the predicted counts, and, for the same protocol and variants, the same logits bit for bit. Run under
- * mpirun -n 15 (or 6, 9: the splits that fit). */
+/* Whole inferences between real parties: every G, thread count, protocol, maximum, kind of tables and kernel gives a
+ * VALID verdict, the predicted counts, and, for the same protocol and variants, the same logits bit for bit. Run under
+ * mpirun -n 15 (or fewer: the splits that fit). */
 #include "models.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void every_split(struct parties *p, const struct tiny *t, struct point at
                 continue;
             point_run(p, t, &at, 1, have ? other : first);
             if (have && p->group.world_rank == 0)
-                parties_check(p, !memcmp(first, other, bytes), "%s: other logits than with G=%zu", point_name(&at), splits[0]);
+                parties_check(p, !memcmp(first, other, bytes), "%s: other logits than with one rank", point_name(&at));
             have = true;
         }
 }
@@ -53,14 +53,14 @@ static void every_kernel(struct parties *p, const struct tiny *t)
             at.kernel = v->name;
             point_run(p, t, &at, 1, kernels ? other : first);
             if (kernels++)
-                parties_check(p, !memcmp(first, other, t->shape.labels * sizeof *first), "%s: other logits than the reference",
-                              point_name(&at));
+                parties_check(p, !memcmp(first, other, t->shape.labels * sizeof *first),
+                              "%s: other logits than the reference", point_name(&at));
         }
     }
 }
 
-/* Products large enough that threads share their rows, and rows of scores so long that counts need 9 bits and exponentials
- * 7 (softmax_tables.h). */
+/* Products large enough that threads share their rows, and rows of scores so long that counts need 9 bits and
+ * exponentials 7 (softmax_tables.h). */
 static void large_sizes(struct parties *p)
 {
     struct tiny t;
@@ -69,12 +69,14 @@ static void large_sizes(struct parties *p)
     tiny_free(&t);
     tiny_make(&t, "layers=1,hidden=16,heads=2,ffn=8,vocab=50,max_seq=300");
     for (int v = 0; v < 4; v++)
-        every_split(p, &t, (struct point){ .seq = 260, .protocol = v & 1 ? PQ_PUBLISHED : PQ_PREPROCESSED, .maximum = v & 2 ? PQ_COUNT : PQ_TREE,
+        every_split(p, &t, (struct point){ .seq = 260, .protocol = v & 1 ? PQ_PUBLISHED : PQ_PREPROCESSED,
+                                           .maximum = v & 2 ? PQ_COUNT : PQ_TREE,
                                            .tables = v == 3 ? PQ_DIRECT : PQ_COMPACT }, false);
     tiny_free(&t);
 }
 
-/* Repetitions of one session draw afresh: each is VALID by itself, and stochastic rounding makes their logits differ. */
+/* Repetitions of one session draw afresh: each is VALID by itself, and stochastic rounding makes their logits differ
+ * (nine numbers of 16 bits, so not by chance the same). */
 static void repetitions(struct parties *p, const struct tiny *t)
 {
     enum { REPEATS = 4 };
@@ -85,15 +87,15 @@ static void repetitions(struct parties *p, const struct tiny *t)
         point_run(p, t, &at, REPEATS, &logits[0][0]);
         at.threads = 2;
         point_run(p, t, &at, REPEATS, &again[0][0]);
-        parties_check(p, !memcmp(logits, again, REPEATS * n * sizeof **logits), "%s: another session with the same seed differs",
-                      point_name(&at));
+        parties_check(p, !memcmp(logits, again, REPEATS * n * sizeof **logits),
+                      "%s: another session with the same seed differs", point_name(&at));
         for (size_t i = 1; i < REPEATS; i++)
             parties_check(p, memcmp(&logits[0][0] + i * n, &logits[0][0], n * sizeof **logits),
                           "%s: repetition %zu rounds as the first did", point_name(&at), i);
         at.fresh_seeds = true;
         point_run(p, t, &at, 2, &again[0][0]);
-        parties_check(p, memcmp(logits, again, n * sizeof **logits), "%s: seeds from the system gave the fixed seed's rounding",
-                      point_name(&at));
+        parties_check(p, memcmp(logits, again, n * sizeof **logits),
+                      "%s: seeds from the system gave the fixed seed's rounding", point_name(&at));
     }
 }
 
@@ -118,10 +120,10 @@ static void counts_can_disagree(struct parties *p, const struct tiny *t)
         else
             other.ranks = 2;
         pq_predict(&other, true, &wrong);
-        parties_check(p, !counts_agree(right.party, wrong.party, &where), "predictions of two different points (%d) are alike", i);
+        parties_check(p, !counts_agree(right.party, wrong.party, &where), "two points (%d) have one prediction", i);
         pq_prediction_free(&wrong);
     }
-    parties_check(p, counts_agree(right.party, right.party, &where), "a prediction does not agree with itself at %s", where);
+    parties_check(p, counts_agree(right.party, right.party, &where), "a prediction differs from itself at %s", where);
     pq_prediction_free(&right);
 }
 
@@ -149,7 +151,8 @@ int main(int argc, char **argv)
     repetitions(&p, &t);
     counts_can_disagree(&p, &t);
     for (int protocol = PQ_PUBLISHED; protocol <= PQ_PREPROCESSED; protocol++)
-        point_run(&p, &t, &(struct point){ .seq = 8, .ranks = 1, .no_verify = true, .protocol = (enum pq_protocol)protocol }, 2, NULL);
+        point_run(&p, &t, &(struct point){ .seq = 8, .ranks = 1, .no_verify = true,
+                                           .protocol = (enum pq_protocol)protocol }, 2, NULL);
     tiny_free(&t);
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {

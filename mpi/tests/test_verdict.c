@@ -1,6 +1,7 @@
 /* A verdict that cannot fail is worth nothing: each party in turn does one small thing wrong, between set-up and the
- * inference, and the verdict must be INVALID; with the fault undone it must be VALID again, in the same session. Run under
- * mpirun -n 6 (and 3: faults between ranks of one party are then left out). */
+ * inference, and the verdict must be INVALID; with the fault undone it must be VALID again, in the same session. Run
+ * under mpirun -n 6 (and 3: without a rank that differs from others of its party). `test_verdict reuse` must be stopped
+ * by an assertion. */
 #include "models.h"
 
 #include <stdlib.h>
@@ -28,8 +29,8 @@ static bool is(const struct bench *b, enum pq_role role, size_t rank)
     return b->p->group.role == role && b->p->group.rank == rank;
 }
 
-/* --- one bit in each row of a weight share at one rank: the reference kernel packs rows of 16-bit residues. (A single bit
- * may vanish in a truncation, and then the inference is right.) --- */
+/* --- one bit in each row of a weight share at one rank: the reference kernel packs rows of 16-bit residues. (A single
+ * bit may vanish in a truncation, and then the inference is right.) --- */
 
 static void flip_back(struct bench *b)
 {
@@ -130,19 +131,23 @@ static void restore_seed(struct bench *b)
     }
 }
 
-/* --- a party is one inference behind: it uses randomness a second time --- */
+/* --- a party has lost count, without noticing: it uses randomness a second time --- */
 
 static enum pq_verdict fall_behind(struct bench *b)
 {
-    if (b->p->group.role == b->who)
+    if (b->p->group.role == b->who) {
         b->s->repetition--;
+        b->s->party.inference--; /* what a party checks its count against */
+    }
     return PQ_WRONG;
 }
 
 static void catch_up(struct bench *b)
 {
-    if (b->p->group.role == b->who)
+    if (b->p->group.role == b->who) {
         b->s->repetition++;
+        b->s->party.inference++;
+    }
 }
 
 /* --- P1 shows the verifier the logits of the inference before --- */
@@ -165,9 +170,9 @@ static void try_fault(struct bench *b, const struct fault *f)
     struct pq_measurement m;
     const enum pq_verdict wanted = f->make(b);
     pq_session_repeat(b->s, b->token, &m);
-    parties_check(b->p, m.verdict == wanted, "%s (P%d, linear layer %zu, %s, G=%zu): verdict %d, not %d", f->what, (int)b->who,
-                  b->layer, plan->protocol == PQ_PUBLISHED ? "published" : "preprocessed", plan->ranks, (int)m.verdict,
-                  (int)wanted);
+    parties_check(b->p, m.verdict == wanted, "%s (P%d, linear layer %zu, %s, G=%zu): verdict %d, not %d", f->what,
+                  (int)b->who, b->layer, plan->protocol == PQ_PUBLISHED ? "published" : "preprocessed", plan->ranks,
+                  (int)m.verdict, (int)wanted);
     f->undo(b);
     pq_session_repeat(b->s, b->token, &m);
     parties_check(b->p, m.verdict == PQ_VALID, "after %s: verdict %d", f->what, (int)m.verdict);
@@ -176,7 +181,8 @@ static void try_fault(struct bench *b, const struct fault *f)
 static void every_fault(struct parties *p, const struct tiny *t, const struct point *at)
 {
     static const struct fault flip = { "flipped bits of a weight share", flip_weights, flip_back },
-        seed = { "another seed", change_seed, restore_seed }, behind = { "an old inference number", fall_behind, catch_up },
+        seed = { "another seed", change_seed, restore_seed },
+        behind = { "an old inference number", fall_behind, catch_up },
         others[] = { { "another token at one rank", change_token, restore_token },
                      { "another embedding", change_embedding, restore_embedding },
                      { "a wrong table", change_table, restore_table },
@@ -219,15 +225,36 @@ static void unchecked_is_not_valid(struct parties *p, const struct tiny *t)
     free(b.token);
 }
 
+/* All parties agree to use an inference number again: P1 must end the job. Does not return. */
+static void reuse(struct parties *p, const struct tiny *t)
+{
+    const struct point at = { .seq = 6, .ranks = 1, .protocol = PQ_PREPROCESSED, .no_verify = true };
+    const struct pq_session_setup setup = point_setup(p, t, &at);
+    struct pq_session s;
+    struct pq_measurement m;
+    uint32_t *token = point_input(t, &at);
+    pq_session_open(&s, &setup);
+    for (int i = 0; i < 3; i++) {
+        pq_session_repeat(&s, token, &m);
+        if (i == 1)
+            s.repetition--;
+    }
+    parties_check(p, false, "an inference number was used twice");
+    exit(parties_finish(p));
+}
+
 int main(int argc, char **argv)
 {
     struct parties p;
     struct tiny t;
     parties_start(&p, &argc, &argv);
     tiny_make(&t, "layers=2,hidden=60,heads=5,ffn=98,vocab=50,max_seq=40,labels=3");
+    if (argc > 1 && !strcmp(argv[1], "reuse"))
+        reuse(&p, &t);
     for (size_t ranks = 1; ranks <= 2 && ranks <= p.group.ranks_max; ranks++)
         for (int protocol = PQ_PUBLISHED; protocol <= PQ_PREPROCESSED; protocol++)
-            every_fault(&p, &t, &(struct point){ .seq = 6, .ranks = ranks, .protocol = (enum pq_protocol)protocol, .kernel = "ref" });
+            every_fault(&p, &t, &(struct point){ .seq = 6, .ranks = ranks, .kernel = "ref",
+                                                 .protocol = (enum pq_protocol)protocol });
     unchecked_is_not_valid(&p, &t);
     tiny_free(&t);
     return parties_finish(&p);
