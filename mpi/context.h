@@ -7,6 +7,7 @@
 #include "../kernels/gemm16.h"
 #include "../kernels/prg.h"
 #include "arena.h"
+#include "draws.h"
 #include "engine.h"
 #include "link.h"
 #include "material.h"
@@ -25,6 +26,7 @@ struct pq_context {
     const struct pq_weights *weights;
     struct pq_stage stage;       /* dealer */
     struct pq_material material; /* P2 */
+    struct pq_draws draws;       /* P1, P2 */
     const struct pq_embedding *embedding; /* P1 */
     const uint32_t *token;                /* P1: [batch][seq] */
     int32_t *logits;                      /* P1: [labels][batch], filled by reveal */
@@ -50,6 +52,12 @@ static inline struct pq_address pq_context_at(const struct pq_context *c, unsign
 static inline struct pq_prg *pq_context_seed(const struct pq_context *c)
 {
     return c->role == PQ_P1 ? c->s01 : c->s02;
+}
+
+/* P1, P2 online: elements of the seed shared with P0 that the offline phase drew; the cost face of the operation listed them. */
+static inline void *pq_context_take(struct pq_context *c, unsigned stream, size_t width, size_t first, size_t n)
+{
+    return pq_draws_take(&c->draws, c->engine.op, stream, width, first, n);
 }
 
 /* Elements are handled in chunks of this many, the unit of OpenMP's split; a multiple of 64, so that packed chunks of any

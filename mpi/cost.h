@@ -3,6 +3,7 @@
 #ifndef PQ_COST_H
 #define PQ_COST_H
 
+#include "draws.h"
 #include "material.h"
 
 enum { PQ_SEED_BYTES = 16 }; /* AES-128 keys of pairs of parties */
@@ -14,6 +15,7 @@ struct pq_cost {
     struct pq_stage stage;            /* counts P2's material */
     uint64_t arena[2], arena_peak[2]; /* bytes of values of even and odd layers at P1 and P2 */
     unsigned generation;
+    struct pq_draws draws[PQ_ROLES];  /* what P1 and P2 draw in bulk */
 };
 
 static inline struct pq_cost *pq_cost_of(struct pq_engine *e)
@@ -61,6 +63,19 @@ static inline void pq_cost_lookups(struct pq_cost *c, size_t n)
 {
     for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
         pq_cost_at(c, r, PQ_ONLINE)->lookups += n;
+}
+
+/* Online draws of n elements of `width` bytes from number `first` on, in this operation: P1's alone (its halves of what P0 deals),
+ * or both P1's and P2's (masks). */
+static inline void pq_cost_draw_p1(struct pq_cost *c, unsigned stream, size_t width, size_t first, size_t n)
+{
+    pq_draws_plan(&c->draws[PQ_P1], c->engine.op, stream, width, first, n);
+}
+
+static inline void pq_cost_draw(struct pq_cost *c, unsigned stream, size_t width, size_t first, size_t n)
+{
+    pq_cost_draw_p1(c, stream, width, first, n);
+    pq_draws_plan(&c->draws[PQ_P2], c->engine.op, stream, width, first, n);
 }
 
 /* Values that stay in P1's and P2's memory until the layer after next. */

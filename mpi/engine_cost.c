@@ -149,6 +149,7 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         for (enum pq_role r = PQ_P0; r < PQ_ROLES; r++)
             add_rank(&out->party[r], &c.party[r], j == 0);
         out->material[j] = c.stage.bytes;
+        const uint64_t drawn[PQ_ROLES] = { 0, c.draws[PQ_P1].bytes, c.draws[PQ_P2].bytes };
 
         const uint64_t weights = operands * packed_weights(plan, j), values = c.arena_peak[0] + c.arena_peak[1];
         const uint64_t scratch = values > largest ? values : largest, kept = weights / 4 < KEPT_BYTES ? weights / 4 : KEPT_BYTES;
@@ -157,8 +158,10 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
             out->weight_bytes = weights;
         out->memory[PQ_P0] += process + model_bytes(&plan->shape) + weights + scratch +
                               (uint64_t)PQ_STAGE_BUFFERS * PQ_STAGE_BYTES;
-        out->memory[PQ_P1] += process + embedding_bytes(&plan->shape) + weights + scratch;
-        out->memory[PQ_P2] += process + c.stage.bytes + weights + values;
+        out->memory[PQ_P1] += process + embedding_bytes(&plan->shape) + weights + scratch + drawn[PQ_P1];
+        out->memory[PQ_P2] += process + c.stage.bytes + weights + values + drawn[PQ_P2];
+        for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+            pq_draws_free(&c.draws[r]);
     }
     if (verifying)
         out->memory[PQ_P0] += pq_replay_memory(plan) + embedding_bytes(&plan->shape);
@@ -167,4 +170,15 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
 void pq_prediction_free(struct pq_prediction *p)
 {
     free(p->material);
+}
+
+void pq_predict_draws(const struct pq_plan *plan, enum pq_role role, size_t rank, struct pq_draws *out)
+{
+    struct pq_cost c;
+    pq_cost_start(&c, plan, rank);
+    pq_encoder_run(&c.engine);
+    *out = c.draws[role];
+    c.draws[role] = (struct pq_draws){ 0 };
+    for (enum pq_role r = PQ_P0; r < PQ_ROLES; r++)
+        pq_draws_free(&c.draws[r]);
 }

@@ -136,4 +136,5 @@ void pq_context_finish(struct pq_context *c)
     for (int i = 0; i < 2; i++)
         pq_arena_free(&c->arena[i]);
     pq_material_free(&c->material);
+    pq_draws_free(&c->draws);
 }

@@ -27,4 +27,7 @@ struct pq_prediction {
 void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction *out);
 void pq_prediction_free(struct pq_prediction *p);
 
+/* What rank `rank` of P1 or P2 draws in bulk; nothing for P0. */
+void pq_predict_draws(const struct pq_plan *plan, enum pq_role role, size_t rank, struct pq_draws *out);
+
 #endif

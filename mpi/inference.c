@@ -117,6 +117,7 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
         pq_link_pause(&s->link);
         s->setup_ns = pq_now_ns() - start;
         prepare_context(s, &s->party);
+        pq_predict_draws(&s->setup.plan, g->role, g->rank, &s->party.draws);
         pq_party_start(&s->party, &s->setup.plan, g->rank);
         if (g->role == PQ_P0) {
             prepare_context(s, &s->dealer);
@@ -137,6 +138,8 @@ static void offline(struct pq_session *s)
     } else if (g->role == PQ_P2) {
         pq_material_receive(&s->party.material, &s->link, s->predicted.material[g->rank]);
     }
+    if (g->role != PQ_P0)
+        pq_draws_make(&s->party.draws, g->role == PQ_P1 ? s->s01 : s->s02, s->repetition);
     pq_link_pause(&s->link);
 }
 

@@ -5,15 +5,27 @@
 
 #include <string.h>
 
-void pq_product_mask(struct pq_context *c, uint16_t *z, size_t first, size_t n)
+uint16_t *pq_product_begin(struct pq_context *c, size_t first, size_t n)
 {
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK)
-        pq_context_fill(c, c->s01, PQ_S_PRODUCT, 2, first + i, pq_chunk(n, i), z + i);
+    if (c->role == PQ_P1)
+        return pq_context_take(c, PQ_S_PRODUCT, 2, first, n);
+    if (c->role == PQ_P2 && c->engine.plan.protocol == PQ_PREPROCESSED)
+        return pq_material_take(&c->material, n, 2);
+    uint16_t *z = pq_context_alloc(c, 2 * n);
+    memset(z, 0, 2 * n);
+    return z;
 }
 
-void pq_product_hand_over(struct pq_context *c, uint16_t *z, size_t first, size_t n)
+void pq_product_end(struct pq_context *c, uint16_t *z, size_t first, size_t n)
 {
+    if (c->engine.plan.protocol == PQ_PREPROCESSED || c->role == PQ_P1)
+        return;
+    if (c->role == PQ_P2) {
+        uint16_t *part = pq_context_alloc(c, 2 * n);
+        pq_link_receive(c->link, PQ_P0, part, 2 * n);
+        pq_ring_add(z, z, part, n, 16);
+        return;
+    }
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         uint16_t r[PQ_CHUNK];
@@ -23,25 +35,16 @@ void pq_product_hand_over(struct pq_context *c, uint16_t *z, size_t first, size_
     pq_link_send(c->link, PQ_P2, z, 2 * n);
 }
 
-void pq_product_take_over(struct pq_context *c, uint16_t *z, size_t n)
-{
-    if (c->engine.plan.protocol == PQ_PREPROCESSED) {
-        pq_ring_add(z, z, pq_material_take(&c->material, n, 2), n, 16);
-        return;
-    }
-    uint16_t *part = pq_context_alloc(c, 2 * n);
-    pq_link_receive(c->link, PQ_P0, part, 2 * n);
-    pq_ring_add(z, z, part, n, 16);
-}
-
-void pq_product_cost(struct pq_cost *c, size_t n, uint64_t multiply_adds)
+void pq_product_cost(struct pq_cost *c, size_t first, size_t n, uint64_t multiply_adds)
 {
     const bool published = c->engine.plan.protocol == PQ_PUBLISHED;
-    if (published)
+    pq_cost_draw_p1(c, PQ_S_PRODUCT, 2, first, n);
+    if (published) {
         pq_cost_send(c, PQ_P0, PQ_P2, 2 * n);
-    else
+        pq_cost_hold(c, 4 * n);
+    } else {
         pq_cost_deal(c, n, 2);
-    pq_cost_hold(c, (published ? 4 : 2) * n);
+    }
     for (enum pq_role r = published ? PQ_P0 : PQ_P1; r <= PQ_P2; r++)
         pq_cost_at(c, r, PQ_ONLINE)->multiply_adds += multiply_adds;
 }
@@ -106,16 +109,11 @@ struct pq_add pq_linear_online(struct pq_engine *e, struct pq_rss x, uint32_t la
     const struct pq_packed *p = &c->weights->linear[pq_weights_number(&e->plan.shape, layer, id)];
     const size_t tokens = x.dim.width, n = p->rows.count * tokens;
     const bool published = e->plan.protocol == PQ_PUBLISHED;
-    uint16_t *z = pq_context_alloc(c, 2 * n);
-    struct pq_add y = { .dim = output_dim(p, tokens, unit_of(&e->plan, layer, id)), .bits = PQ_LINEAR_BITS, .share = z };
+    struct pq_add y = { .dim = output_dim(p, tokens, unit_of(&e->plan, layer, id)), .bits = PQ_LINEAR_BITS };
+    uint16_t *z = y.share = pq_product_begin(c, y.dim.first, n);
 
     if (c->role == PQ_P0)
         put_bias(z, model_linear(e, layer, id), p->rows, tokens);
-    else if (c->role == PQ_P1)
-        pq_product_mask(c, z, y.dim.first, n);
-    else
-        memset(z, 0, 2 * n);
-
     if (!published) {
         accumulate(c, z, p, 0, x.x2, tokens);
     } else { /* the party's own x_i with left[0] = w_i + w_(i+1), x_(i+1) with left[1] = w_i */
@@ -123,10 +121,7 @@ struct pq_add pq_linear_online(struct pq_engine *e, struct pq_rss x, uint32_t la
         accumulate(c, z, p, 0, own[c->role], tokens);
         accumulate(c, z, p, 1, own[(c->role + 1) % PQ_ROLES], tokens);
     }
-    if (c->role == PQ_P0)
-        pq_product_hand_over(c, z, y.dim.first, n);
-    else if (c->role == PQ_P2)
-        pq_product_take_over(c, z, n);
+    pq_product_end(c, z, y.dim.first, n);
     return y;
 }
 
@@ -137,11 +132,12 @@ struct pq_add pq_linear_cost(struct pq_engine *e, struct pq_rss x, uint32_t laye
     const size_t number = pq_weights_number(&e->plan.shape, layer, id), tokens = x.dim.width;
     pq_weights_sizes(&e->plan.shape, number, &p.out_all, &p.in);
     p.rows = pq_weights_rows(&e->plan.shape, number, e->plan.ranks, e->rank);
-    const size_t n = p.rows.count * tokens;
+    const struct pq_dim dim = output_dim(&p, tokens, unit_of(&e->plan, layer, id));
+    const size_t n = pq_dim_count(dim);
     const bool published = e->plan.protocol == PQ_PUBLISHED;
-    pq_product_cost(c, n, (published ? 2 : 1) * (uint64_t)n * p.in);
+    pq_product_cost(c, dim.first, n, (published ? 2 : 1) * (uint64_t)n * p.in);
     if (!published)
         pq_cost_at(c, PQ_P0, PQ_OFFLINE)->multiply_adds += (uint64_t)n * p.in;
     pq_cost_hold(c, (published ? 2 : 1) * 2 * p.in * ((tokens + 15) / 16 * 16)); /* the packed input */
-    return (struct pq_add){ .dim = output_dim(&p, tokens, unit_of(&e->plan, layer, id)), .bits = PQ_LINEAR_BITS };
+    return (struct pq_add){ .dim = dim, .bits = PQ_LINEAR_BITS };
 }

@@ -15,11 +15,11 @@ struct pq_add pq_linear_deal(struct pq_engine *e, struct pq_rss x, uint32_t laye
 struct pq_add pq_linear_online(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id);
 struct pq_add pq_linear_cost(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id);
 
-/* What a product adds beside the parties' own terms, shared by linear layers and by attention (product.h): P1's r in z;
- * P0's z (published, online) less r sent to P2, or (offline) dealt; P2's part added to z. n elements from `first` on. */
-void pq_product_mask(struct pq_context *c, uint16_t *z, size_t first, size_t n);    /* P1: z = r */
-void pq_product_hand_over(struct pq_context *c, uint16_t *z, size_t first, size_t n); /* P0 online: sends z - r */
-void pq_product_take_over(struct pq_context *c, uint16_t *z, size_t n);               /* P2: z += what came or was dealt */
-void pq_product_cost(struct pq_cost *c, size_t n, uint64_t multiply_adds); /* of one term; books all parties */
+/* What a product adds beside the parties' own terms, shared by linear layers and by attention (product.h), n elements from `first`
+ * on. begin: P1 starts from r, P2 (preprocessed) from what was dealt, else zero. end (published): P0 sends its part less r, P2 adds
+ * it. */
+uint16_t *pq_product_begin(struct pq_context *c, size_t first, size_t n); /* what the terms are added to */
+void pq_product_end(struct pq_context *c, uint16_t *z, size_t first, size_t n);
+void pq_product_cost(struct pq_cost *c, size_t first, size_t n, uint64_t multiply_adds); /* of one term; books all parties */
 
 #endif

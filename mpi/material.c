@@ -84,9 +84,9 @@ void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t byt
         m->bytes += pq_link_take(link, PQ_P0, m->base + m->bytes, bytes - m->bytes);
 }
 
-const void *pq_material_take(struct pq_material *m, size_t n, size_t each)
+void *pq_material_take(struct pq_material *m, size_t n, size_t each)
 {
-    const void *p = m->base + m->cursor;
+    void *p = m->base + m->cursor;
     m->cursor += padded(n * each);
     PQ_ASSERT(m->cursor <= m->bytes);
     return p;

@@ -40,8 +40,8 @@ struct pq_material { uint8_t *base; size_t bytes, capacity, cursor; };
 
 /* Receives `bytes` bytes (predicted by cost, so known beforehand); memory is kept from one inference to the next. */
 void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t bytes);
-/* The next n tables or numbers of `each` bytes: consumed once. */
-const void *pq_material_take(struct pq_material *m, size_t n, size_t each);
+/* The next n tables or numbers of `each` bytes: consumed once, so the caller may use the place for its result. */
+void *pq_material_take(struct pq_material *m, size_t n, size_t each);
 /* All was consumed, nothing is left: asserted. */
 void pq_material_done(const struct pq_material *m);
 void pq_material_free(struct pq_material *m);

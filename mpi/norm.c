@@ -50,16 +50,14 @@ struct pq_lifted pq_lift_online(struct pq_engine *e, struct pq_add h)
     const size_t n = pq_dim_count(h.dim), first = h.dim.first;
     struct pq_lifted y = { .dim = h.dim, .delta = pq_context_alloc(c, n), .rho = pq_context_alloc(c, n) };
     const uint8_t *share = h.share, shift = c->role == PQ_P1 ? 128 : 0;
-    uint8_t *mask = pq_context_alloc(c, n);
+    const uint8_t *mask = pq_context_take(c, PQ_S_MASK, 1, first, n);
     PQ_ASSERT(h.bits == PQ_HIDDEN_BITS);
-    pq_context_fill(c, pq_context_seed(c), PQ_S_MASK, 1, first, n, mask);
     for (size_t i = 0; i < n; i++)
         y.delta[i] = (uint8_t)(share[i] + shift);
     pq_open_masked(c, y.delta, y.delta, mask, n, PQ_HIDDEN_BITS);
     pq_wrap_open(c, first, y.delta, n, PQ_HIDDEN_BITS, y.rho);
-    /* Only read from here on. */
-    y.c0 = (uint32_t *)pq_numbers_take(c, PQ_S_C0, first, n, 4);
-    y.c1 = (uint32_t *)pq_numbers_take(c, PQ_S_C1, first, n, 4);
+    y.c0 = pq_numbers_take(c, PQ_S_C0, first, n, 4);
+    y.c1 = pq_numbers_take(c, PQ_S_C1, first, n, 4);
     return y;
 }
 
@@ -68,12 +66,13 @@ struct pq_lifted pq_lift_cost(struct pq_engine *e, struct pq_add h)
     struct pq_cost *c = pq_cost_of(e);
     const size_t n = pq_dim_count(h.dim);
     pq_cost_exchange(c, pq_bits_bytes(n, PQ_HIDDEN_BITS));
-    pq_cost_exchange(c, pq_bits_bytes(n, 1));
-    pq_cost_lookups(c, n);
-    pq_cost_deal(c, n, 32);
+    pq_cost_draw(c, PQ_S_MASK, 1, h.dim.first, n);
+    pq_wrap_cost(c, h.dim.first, n, PQ_HIDDEN_BITS);
     pq_cost_deal(c, n, 4);
     pq_cost_deal(c, n, 4);
-    pq_cost_hold(c, 8 * n);
+    pq_cost_draw_p1(c, PQ_S_C0, 4, h.dim.first, n);
+    pq_cost_draw_p1(c, PQ_S_C1, 4, h.dim.first, n);
+    pq_cost_hold(c, 3 * n);
     return (struct pq_lifted){ .dim = h.dim };
 }
 
@@ -117,7 +116,7 @@ struct pq_add pq_variance_online(struct pq_engine *e, struct pq_lifted *h)
     const size_t tokens = d.width;
     const uint32_t channels = (uint32_t)(d.all / d.width), public_part = c->role == PQ_P1;
     uint32_t *partial = pq_context_alloc(c, 8 * tokens), *sums = pq_context_alloc(c, 8 * own.width);
-    uint32_t *mask = pq_context_alloc(c, 4 * own.width), *v = pq_context_alloc(c, 4 * own.width);
+    uint32_t *v = pq_context_alloc(c, 4 * own.width);
 
     const uint32_t *product = pq_numbers_take(c, PQ_S_C0C1, d.first, pq_dim_count(d), 4);
     const uint32_t *c0_squares = pq_numbers_take(c, PQ_S_SQUARES, own.first, own.width, 4);
@@ -128,7 +127,7 @@ struct pq_add pq_variance_online(struct pq_engine *e, struct pq_lifted *h)
     const uint32_t *sum = sums, *squares = sums + own.width;
 
     h->sum_delta = pq_context_alloc(c, 4 * own.width);
-    pq_context_fill(c, pq_context_seed(c), PQ_S_MASK, 4, own.first, own.width, mask);
+    uint32_t *mask = pq_context_take(c, PQ_S_MASK, 4, own.first, own.width);
     h->sum_offset = mask; /* this party's half of Lambda */
     pq_open_masked(c, h->sum_delta, sum, mask, own.width, 32);
     for (size_t t = 0; t < own.width; t++) {
@@ -149,6 +148,10 @@ struct pq_add pq_variance_cost(struct pq_engine *e, struct pq_lifted *h)
     pq_cost_deal(c, pq_dim_count(h->dim), 4);
     pq_cost_deal(c, own.width, 4);
     pq_cost_deal(c, own.width, 4);
+    pq_cost_draw_p1(c, PQ_S_C0C1, 4, h->dim.first, pq_dim_count(h->dim));
+    pq_cost_draw_p1(c, PQ_S_SQUARES, 4, own.first, own.width);
+    pq_cost_draw_p1(c, PQ_S_SUM_SQUARE, 4, own.first, own.width);
+    pq_cost_draw(c, PQ_S_MASK, 4, own.first, own.width);
     pq_cost_exchange(c, 4 * own.width);
     return (struct pq_add){ .dim = own, .bits = 32 };
 }
@@ -191,14 +194,14 @@ struct pq_add pq_normalise_online(struct pq_engine *e, struct pq_lifted h, struc
     const struct pq_dim d = h.dim, own = r.dim;
     const size_t n = pq_dim_count(d), tokens = d.width;
     const uint32_t channels = (uint32_t)(d.all / d.width), public_part = c->role == PQ_P1;
-    uint32_t *m = pq_context_alloc(c, 4 * tokens), *mu = pq_context_alloc(c, 4 * own.width);
+    uint32_t *mu = pq_context_alloc(c, 4 * own.width);
     uint32_t *pair = pq_context_alloc(c, 8 * tokens), *y = pq_context_alloc(c, 4 * n);
     uint32_t *factor = pq_context_alloc(c, 4 * tokens), *hr = pq_context_alloc(c, 4 * tokens);
 
     const uint32_t *c0m = pq_numbers_take(c, PQ_S_C0M, d.first, n, 4);
     const uint32_t *c1m = pq_numbers_take(c, PQ_S_C1M, d.first, n, 4);
     const uint32_t *sum_m = pq_numbers_take(c, PQ_S_SUM_M, own.first, own.width, 4);
-    pq_context_fill(c, pq_context_seed(c), PQ_S_MASK, 4, 0, tokens, m);
+    const uint32_t *m = pq_context_take(c, PQ_S_MASK, 4, 0, tokens);
     pq_open_masked(c, mu, r.share, m + own.first, own.width, 32);
     for (size_t t = 0; t < own.width; t++) {
         const uint32_t eta = h.sum_delta[t], half = h.sum_offset[t];
@@ -226,6 +229,10 @@ struct pq_add pq_normalise_cost(struct pq_engine *e, struct pq_lifted h, struct 
     pq_cost_deal(c, n, 4);
     pq_cost_deal(c, n, 4);
     pq_cost_deal(c, own, 4);
+    pq_cost_draw_p1(c, PQ_S_C0M, 4, h.dim.first, n);
+    pq_cost_draw_p1(c, PQ_S_C1M, 4, h.dim.first, n);
+    pq_cost_draw_p1(c, PQ_S_SUM_M, 4, r.dim.first, own);
+    pq_cost_draw(c, PQ_S_MASK, 4, 0, h.dim.width);
     pq_cost_exchange(c, 4 * own);
     for (enum pq_role p = PQ_P1; p <= PQ_P2; p++)
         pq_cost_gather(c, p, PQ_ONLINE, 8 * own);

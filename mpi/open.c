@@ -39,12 +39,7 @@ struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x)
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(x.bits);
     struct pq_opened o = { .dim = x.dim, .bits = x.bits, .delta = pq_context_alloc(c, n * width) };
-    uint8_t *mask = pq_context_alloc(c, n * width);
-
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK)
-        pq_context_fill(c, pq_context_seed(c), PQ_S_MASK, width, x.dim.first + i, pq_chunk(n, i), mask + i * width);
-    pq_open_masked(c, o.delta, x.share, mask, n, x.bits);
+    pq_open_masked(c, o.delta, x.share, pq_context_take(c, PQ_S_MASK, width, x.dim.first, n), n, x.bits);
     return o;
 }
 
@@ -70,7 +65,7 @@ struct pq_opened pq_open_cost(struct pq_engine *e, struct pq_add x)
 {
     const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(x.bits);
     pq_cost_exchange(pq_cost_of(e), pq_bits_bytes(n, x.bits));
-    pq_cost_hold(pq_cost_of(e), n * width);
+    pq_cost_draw(pq_cost_of(e), PQ_S_MASK, width, x.dim.first, n);
     pq_cost_hold(pq_cost_of(e), n * width);
     pq_cost_hold(pq_cost_of(e), 2 * pq_bits_bytes(n, x.bits));
     return (struct pq_opened){ .dim = x.dim, .bits = x.bits };

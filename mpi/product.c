@@ -132,16 +132,9 @@ static struct pq_add product_online(struct pq_engine *e, struct pq_dim dim, stru
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(dim);
     const struct terms t = online_terms(c, x, y);
-    uint16_t *z = pq_context_alloc(c, 2 * n);
-    if (c->role == PQ_P1)
-        pq_product_mask(c, z, dim.first, n);
-    else
-        memset(z, 0, 2 * n);
+    uint16_t *z = pq_product_begin(c, dim.first, n);
     all_groups(c, l, &t, is_scores, z);
-    if (c->role == PQ_P0)
-        pq_product_hand_over(c, z, dim.first, n);
-    else if (c->role == PQ_P2)
-        pq_product_take_over(c, z, n);
+    pq_product_end(c, z, dim.first, n);
     return (struct pq_add){ .dim = dim, .bits = PQ_LINEAR_BITS, .share = z };
 }
 
@@ -173,7 +166,7 @@ static struct pq_add product_cost(struct pq_engine *e, struct pq_dim dim, size_t
 {
     struct pq_cost *c = pq_cost_of(e);
     const size_t n = pq_dim_count(dim);
-    pq_product_cost(c, n, 2 * (uint64_t)n * depth);
+    pq_product_cost(c, dim.first, n, 2 * (uint64_t)n * depth);
     if (e->plan.protocol == PQ_PREPROCESSED)
         pq_cost_at(c, PQ_P0, PQ_OFFLINE)->multiply_adds += (uint64_t)n * depth;
     return (struct pq_add){ .dim = dim, .bits = PQ_LINEAR_BITS };

@@ -23,13 +23,11 @@ struct pq_rss pq_reshare_deal(struct pq_engine *e, struct pq_add x)
 /* The mask of a reshared value that this party knows, where it belongs. */
 static uint16_t *own_mask(struct pq_context *c, struct pq_rss *y)
 {
-    const size_t n = pq_dim_count(y->dim);
-    uint16_t *mask = pq_context_alloc(c, 2 * n);
+    uint16_t *mask = pq_context_take(c, PQ_S_MASK, 2, y->dim.first, pq_dim_count(y->dim));
     if (c->role == PQ_P1)
         y->x1 = mask;
     else
         y->x0 = mask;
-    pq_rss_masks(c, y->op, y->dim.first, n, y->x0, y->x1);
     return mask;
 }
 
@@ -47,7 +45,8 @@ struct pq_rss pq_reshare_cost(struct pq_engine *e, struct pq_add x)
 {
     const size_t n = pq_dim_count(x.dim);
     pq_cost_exchange(pq_cost_of(e), 2 * n);
-    pq_cost_hold(pq_cost_of(e), 4 * n);
+    pq_cost_draw(pq_cost_of(e), PQ_S_MASK, 2, x.dim.first, n);
+    pq_cost_hold(pq_cost_of(e), 2 * n);
     pq_cost_hold(pq_cost_of(e), 4 * n);
     return (struct pq_rss){ .dim = x.dim };
 }
@@ -113,12 +112,13 @@ struct pq_rss pq_reshare_code_cost(struct pq_engine *e, struct pq_add x, bool is
     const unsigned b = x.bits;
     (void)is_signed;
     pq_cost_exchange(c, pq_bits_bytes(n, b));
-    pq_cost_exchange(c, pq_bits_bytes(n, 1));
     pq_cost_exchange(c, pq_bits_bytes(n, PQ_LINEAR_BITS - b));
-    pq_cost_lookups(c, n);
-    pq_cost_deal(c, n, ((size_t)1 << b) / 8);
+    pq_cost_draw(c, PQ_S_MASK, 2, x.dim.first, n);
+    pq_wrap_cost(c, x.dim.first, n, b);
+    pq_cost_draw_p1(c, PQ_S_CARRY, 2, x.dim.first, n);
+    pq_cost_draw_p1(c, PQ_S_SIGN, 2, x.dim.first, n);
     pq_cost_deal(c, n, 2);
     pq_cost_deal(c, n, 2);
-    pq_cost_hold(c, 16 * n);
+    pq_cost_hold(c, 12 * n);
     return (struct pq_rss){ .dim = x.dim };
 }

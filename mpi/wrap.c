@@ -53,17 +53,15 @@ void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size
 {
     const size_t each = ((size_t)1 << b) / 8;
     const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+    const void *tables = material;
+    if (c->role == PQ_P1 && b == 4)
+        tables = pq_context_take(c, PQ_S_TABLE, 2, first, n);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i0);
         uint16_t small[PQ_CHUNK];
-        if (b == 4) { /* a table is a 16-bit word: cheaper to draw or load all of it */
-            const void *tables = small;
-            if (c->role == PQ_P1)
-                pq_context_fill(c, c->s01, PQ_S_TABLE, 2, first + i0, m, small);
-            else
-                tables = material + 2 * i0;
-            pq_share_wrap16(rho + i0, tables, delta + i0, m);
+        if (b == 4) { /* a table is one 16-bit word, so P1 has it in the list of draws */
+            pq_share_wrap16(rho + i0, (const uint16_t *)tables + i0, delta + i0, m);
             continue;
         }
         pq_table_index(small, delta + i0, NULL, 0, m);
@@ -73,6 +71,15 @@ void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size
             pq_table_read(rho + i0, material + i0 * each, each, small, m, 1);
     }
     pq_open_masked(c, rho, rho, NULL, n, 1);
+}
+
+void pq_wrap_cost(struct pq_cost *c, size_t first, size_t n, unsigned b)
+{
+    pq_cost_exchange(c, pq_bits_bytes(n, 1));
+    pq_cost_lookups(c, n);
+    pq_cost_deal(c, n, ((size_t)1 << b) / 8);
+    if (b == 4)
+        pq_cost_draw_p1(c, PQ_S_TABLE, 2, first, n);
 }
 
 void pq_numbers_deal(struct pq_context *c, unsigned stream, size_t first, const void *x, size_t n, size_t width)
@@ -90,13 +97,9 @@ void pq_numbers_deal(struct pq_context *c, unsigned stream, size_t first, const 
     }
 }
 
-const void *pq_numbers_take(struct pq_context *c, unsigned stream, size_t first, size_t n, size_t width)
+void *pq_numbers_take(struct pq_context *c, unsigned stream, size_t first, size_t n, size_t width)
 {
     if (c->role == PQ_P2)
         return pq_material_take(&c->material, n, width);
-    uint8_t *half = pq_context_alloc(c, n * width);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK)
-        pq_context_fill(c, c->s01, stream, width, first + i, pq_chunk(n, i), half + i * width);
-    return half;
+    return pq_context_take(c, stream, width, first, n);
 }

@@ -108,6 +108,14 @@ void parties_run(struct parties *p, const char *what, void (*body)(struct partie
     } else if (role == PQ_P2) {
         pq_material_receive(&p->party.material, &p->link, p->cost.stage.bytes);
     }
+    pq_draws_free(&p->party.draws);
+    if (role != PQ_P0) {
+        p->party.draws = p->cost.draws[role];
+        p->cost.draws[role] = (struct pq_draws){ 0 };
+        pq_draws_make(&p->party.draws, role == PQ_P1 ? p->party.s01 : p->party.s02, p->party.inference);
+    }
+    pq_draws_free(&p->cost.draws[PQ_P1]);
+    pq_draws_free(&p->cost.draws[PQ_P2]);
     pq_link_phase(&p->link, PQ_ONLINE, PQ_OP_INPUT);
     if (role != PQ_P0 || p->party.engine.plan.protocol == PQ_PUBLISHED)
         body(p, &p->party.engine, user);
