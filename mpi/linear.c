@@ -1,6 +1,7 @@
 #include "linear.h"
 
 #include "../kernels/bits.h"
+#include "deal.h"
 #include "wrap.h"
 
 #include <string.h>
@@ -99,7 +100,7 @@ struct pq_add pq_linear_deal(struct pq_engine *e, struct pq_rss x, uint32_t laye
     pq_ring_add(lambda, x.x0, x.x1, all, 16);
     put_bias(u, model_linear(e, layer, id), p->rows, tokens);
     accumulate(c, u, p, 0, lambda, tokens);
-    pq_numbers_deal(c, PQ_S_PRODUCT, y.dim.first, u, n, 2);
+    pq_deal_numbers(c, PQ_S_PRODUCT, y.dim.first, u, n, 2);
     return y;
 }
 

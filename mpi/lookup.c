@@ -2,11 +2,10 @@
 
 #include "../kernels/ring.h"
 #include "../kernels/table.h"
+#include "deal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_TABLE_WORDS = 2048 }; /* 2^12 entries of up to 32 bits */
 
 static uint32_t element_of(const void *v, size_t i, unsigned bits)
 {
@@ -52,6 +51,16 @@ void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_tab
     }
 }
 
+/* Tables of a look-up: packed[channels][words], rotated by each element's offset. */
+struct rotated { const uint64_t *packed; size_t words, channels, width, first; unsigned index_bits, w, bits; const void *offset; };
+
+static void make_rotated(uint64_t *table, size_t i, const void *user)
+{
+    const struct rotated *r = user;
+    const size_t channel = (r->first + i) / r->width % r->channels;
+    pq_table_rotate(table, r->packed + channel * r->words, r->index_bits, r->w, element_of(r->offset, i, r->bits));
+}
+
 void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)
 {
     struct pq_context *c = pq_context_of(e);
@@ -60,30 +69,13 @@ void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table
     for (unsigned o = 0; o < t->outputs; o++) {
         const unsigned w = pq_entry_bits(t->out_bits[o]);
         const size_t each = pq_table_bytes(t->index_bits, w), words = each < 8 ? 1 : each / 8;
-        const size_t chunk = pq_stage_chunk(each);
-        /* The channels' tables, packed: content is small against what is dealt from it. */
         uint64_t *packed = pq_alloc(t->channels * words * 8);
         for (size_t k = 0; k < t->channels; k++)
             pq_table_pack(packed + k * words, (const uint8_t *)t->content[o] + k * entries * t->content_bytes[o],
                           t->content_bytes[o], t->index_bits, t->out_bits[o]);
-        for (size_t i0 = 0; i0 < n; i0 += chunk) {
-            const size_t m = n - i0 < chunk ? n - i0 : chunk;
-            uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
-#pragma omp parallel for schedule(static)
-            for (size_t b = 0; b < m; b += 64) {
-                const size_t some = m - b < 64 ? m - b : 64;
-                uint64_t rotated[MAX_TABLE_WORDS];
-                pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE + o), (x.dim.first + i0 + b) * each, some * each,
-                            dst + b * each);
-                for (size_t i = i0 + b; i < i0 + b + some; i++) {
-                    const size_t channel = (x.dim.first + i) / x.dim.width % t->channels;
-                    uint8_t *at = dst + (i - i0) * each;
-                    pq_table_rotate(rotated, packed + channel * words, t->index_bits, w,
-                                    element_of(x.offset, i, x.bits));
-                    pq_table_mask(at, rotated, at, each, w);
-                }
-            }
-        }
+        const struct rotated r = { packed, words, t->channels, x.dim.width ? x.dim.width : 1, x.dim.first, t->index_bits, w,
+                                   x.bits, x.offset };
+        pq_deal_tables(c, o, x.dim.first, n, each, w, make_rotated, &r);
         pq_free_secret(packed, t->channels * words * 8);
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
     }
@@ -132,39 +124,31 @@ struct pq_add pq_read_pair_online(struct pq_engine *e, struct pq_opened x, struc
     return y;
 }
 
+/* Two-input tables: turned by the row's offset already, rotated by the element's. */
+struct turned { const uint64_t *rows; size_t words; struct pq_dim dim; unsigned a, b, w; const uint8_t *offset; };
+
+static void make_turned(uint64_t *table, size_t i, const void *user)
+{
+    const struct turned *r = user;
+    pq_table_rotate(table, r->rows + row_of(r->dim, i) * r->words, r->a + r->b, r->w, (uint32_t)r->offset[i] << r->b);
+}
+
 struct pq_add pq_read_pair_deal(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
 {
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(x.dim), rows = pq_dim_count(row.dim);
     const unsigned a = t->index_bits, b = t->index2_bits, w = pq_entry_bits(t->out_bits[0]);
-    const size_t each = pq_table_bytes(a + b, w), words = each / 8, chunk = pq_stage_chunk(each);
-    uint64_t table[MAX_TABLE_WORDS];
-    PQ_ASSERT(words <= MAX_TABLE_WORDS);
-    pq_table_pack(table, t->content[0], t->content_bytes[0], a + b, t->out_bits[0]);
-
-    /* The second offset is the row's: rotate by it once per row, then by each element's own. */
-    uint64_t *turned = pq_alloc(rows * each);
+    const size_t each = pq_table_bytes(a + b, w), words = each / 8;
+    uint64_t *packed = pq_alloc(each), *turned = pq_alloc(rows * each);
+    pq_table_pack(packed, t->content[0], t->content_bytes[0], a + b, t->out_bits[0]);
+    /* The second offset is the row's: turned once per row. */
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++)
-        pq_table_rotate_rows(turned + r * words, table, a, b, w, ((const uint8_t *)row.offset)[r]);
-
-    for (size_t i0 = 0; i0 < n; i0 += chunk) {
-        const size_t m = n - i0 < chunk ? n - i0 : chunk;
-        uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
-#pragma omp parallel for schedule(static)
-        for (size_t k = 0; k < m; k += 64) {
-            const size_t some = m - k < 64 ? m - k : 64;
-            uint64_t rotated[MAX_TABLE_WORDS];
-            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (x.dim.first + i0 + k) * each, some * each, dst + k * each);
-            for (size_t i = i0 + k; i < i0 + k + some; i++) {
-                uint8_t *at = dst + (i - i0) * each;
-                pq_table_rotate(rotated, turned + row_of(x.dim, i) * words, a + b, w,
-                                (uint32_t)((const uint8_t *)x.offset)[i] << b);
-                pq_table_mask(at, rotated, at, each, w);
-            }
-        }
-    }
+        pq_table_rotate_rows(turned + r * words, packed, a, b, w, ((const uint8_t *)row.offset)[r]);
+    const struct turned r = { turned, words, x.dim, a, b, w, x.offset };
+    pq_deal_tables(c, 0, x.dim.first, n, each, w, make_turned, &r);
     pq_free_secret(turned, rows * each);
+    pq_free_secret(packed, each);
     return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };
 }
 

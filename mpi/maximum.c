@@ -2,6 +2,7 @@
 
 #include "../kernels/ring.h"
 #include "../kernels/table.h"
+#include "deal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,40 +61,31 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
     return y;
 }
 
+/* max(a, b) as a two-input table, rotated by both elements' own offsets. */
+struct pairs { uint64_t table[16]; struct pq_dim dim; const uint8_t *offset; };
+
+static void make_pair(uint64_t *table, size_t i, const void *user)
+{
+    const struct pairs *p = user;
+    uint64_t turned[16];
+    size_t low, high;
+    pair_at(p->dim, i, &low, &high);
+    pq_table_rotate_rows(turned, p->table, 4, 4, 4, p->offset[high]);
+    pq_table_rotate(table, turned, 8, 4, (uint32_t)p->offset[low] << 4);
+}
+
 struct pq_add pq_halves_deal(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
 {
-    struct pq_context *c = pq_context_of(e);
-    const struct pq_dim d = x.dim;
-    const size_t n = pairs_of(d), chunk = pq_stage_chunk(PAIR_BYTES);
-    const uint8_t *offset = x.offset;
+    struct pairs p = { .dim = x.dim, .offset = x.offset };
     int8_t larger[256];
-    uint64_t table[16];
     (void)xs;
     for (int i = 0; i < 256; i++) {
         const int a = pq_ring_signed((uint32_t)i >> 4, 4), b = pq_ring_signed((uint32_t)i & 15, 4);
         larger[i] = (int8_t)(a > b ? a : b);
     }
-    pq_table_pack(table, larger, 1, 8, PQ_CODE_BITS);
-
-    for (size_t p0 = 0; p0 < n; p0 += chunk) {
-        const size_t m = n - p0 < chunk ? n - p0 : chunk;
-        uint8_t *dst = pq_stage_reserve(&c->stage, m * PAIR_BYTES);
-#pragma omp parallel for schedule(static)
-        for (size_t k = 0; k < m; k += 64) {
-            const size_t some = m - k < 64 ? m - k : 64;
-            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (first_pair(d) + p0 + k) * PAIR_BYTES, some * PAIR_BYTES,
-                        dst + k * PAIR_BYTES);
-            for (size_t p = k; p < k + some; p++) {
-                uint64_t turned[16], rotated[16];
-                size_t low, high;
-                pair_at(d, p0 + p, &low, &high);
-                pq_table_rotate_rows(turned, table, 4, 4, 4, offset[high]);
-                pq_table_rotate(rotated, turned, 8, 4, (uint32_t)offset[low] << 4);
-                pq_table_mask(dst + p * PAIR_BYTES, rotated, dst + p * PAIR_BYTES, PAIR_BYTES, 4);
-            }
-        }
-    }
-    return (struct pq_add){ .dim = pq_halves_dim(d), .bits = PQ_CODE_BITS };
+    pq_table_pack(p.table, larger, 1, 8, PQ_CODE_BITS);
+    pq_deal_tables(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), PAIR_BYTES, 4, make_pair, &p);
+    return (struct pq_add){ .dim = pq_halves_dim(x.dim), .bits = PQ_CODE_BITS };
 }
 
 struct pq_add pq_halves_cost(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
@@ -156,36 +148,25 @@ struct pq_add pq_count_online(struct pq_engine *e, struct pq_opened u, unsigned 
     return y;
 }
 
+/* One table whose entry is a whole record: 16 lanes, lane v+7 is [x >= v]. */
+struct records { uint64_t table[64]; unsigned w; const uint8_t *offset; };
+
+static void make_record(uint64_t *table, size_t i, const void *user)
+{
+    const struct records *r = user;
+    pq_table_rotate(table, r->table, 8, r->w, (uint32_t)r->offset[i] * LANES);
+}
+
 struct pq_add pq_count_deal(struct pq_engine *e, struct pq_opened u, unsigned bits)
 {
-    struct pq_context *c = pq_context_of(e);
-    const struct pq_dim d = u.dim;
-    const unsigned w = (unsigned)(8 * pq_ring_bytes(bits));
-    const size_t n = pq_dim_count(d), record = LANES * w / 8, each = 16 * record, chunk = pq_stage_chunk(each);
-    const uint8_t *offset = u.offset;
-    /* One table whose entry is a whole record: 16 lanes, lane v+7 is [x >= v]. */
+    struct records r = { .w = (unsigned)(8 * pq_ring_bytes(bits)), .offset = u.offset };
     uint8_t reached[16 * LANES];
-    uint64_t table[64];
     for (size_t i = 0; i < 16; i++)
         for (int v = -7; v <= 8; v++)
             reached[i * LANES + (size_t)(v + 7)] = v < 8 && pq_ring_signed((uint32_t)i, 4) >= v;
-    pq_table_pack(table, reached, 1, 8, w);
-
-    for (size_t i0 = 0; i0 < n; i0 += chunk) {
-        const size_t m = n - i0 < chunk ? n - i0 : chunk;
-        uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
-#pragma omp parallel for schedule(static)
-        for (size_t k = 0; k < m; k += 64) {
-            const size_t some = m - k < 64 ? m - k : 64;
-            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (d.first + i0 + k) * each, some * each, dst + k * each);
-            for (size_t i = k; i < k + some; i++) {
-                uint64_t rotated[64];
-                pq_table_rotate(rotated, table, 8, w, (uint32_t)offset[i0 + i] * LANES);
-                pq_table_mask(dst + i * each, rotated, dst + i * each, each, w);
-            }
-        }
-    }
-    return (struct pq_add){ .dim = pq_count_dim(d), .bits = bits };
+    pq_table_pack(r.table, reached, 1, 8, r.w);
+    pq_deal_tables(pq_context_of(e), 0, u.dim.first, pq_dim_count(u.dim), 16 * LANES * r.w / 8, r.w, make_record, &r);
+    return (struct pq_add){ .dim = pq_count_dim(u.dim), .bits = bits };
 }
 
 struct pq_add pq_count_cost(struct pq_engine *e, struct pq_opened u, unsigned bits)

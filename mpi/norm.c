@@ -3,6 +3,7 @@
 #include "../kernels/bits.h"
 #include "../kernels/share.h"
 #include "open.h"
+#include "deal.h"
 #include "wrap.h"
 
 #include <stdlib.h>
@@ -39,8 +40,8 @@ struct pq_lifted pq_lift_deal(struct pq_engine *e, struct pq_add h)
         y.c1[i] = 0u - 256u * (1u - 2u * y.flip[i]);
     }
     pq_wrap_deal(c, first, y.offset, y.flip, n, PQ_HIDDEN_BITS);
-    pq_numbers_deal(c, PQ_S_C0, first, y.c0, n, 4);
-    pq_numbers_deal(c, PQ_S_C1, first, y.c1, n, 4);
+    pq_deal_numbers(c, PQ_S_C0, first, y.c0, n, 4);
+    pq_deal_numbers(c, PQ_S_C1, first, y.c1, n, 4);
     return y;
 }
 
@@ -56,8 +57,8 @@ struct pq_lifted pq_lift_online(struct pq_engine *e, struct pq_add h)
         y.delta[i] = (uint8_t)(share[i] + shift);
     pq_open_masked(c, y.delta, y.delta, mask, n, PQ_HIDDEN_BITS);
     pq_wrap_open(c, first, y.delta, n, PQ_HIDDEN_BITS, y.rho);
-    y.c0 = pq_numbers_take(c, PQ_S_C0, first, n, 4);
-    y.c1 = pq_numbers_take(c, PQ_S_C1, first, n, 4);
+    y.c0 = pq_deal_take(c, PQ_S_C0, first, n, 4);
+    y.c1 = pq_deal_take(c, PQ_S_C1, first, n, 4);
     return y;
 }
 
@@ -91,16 +92,16 @@ struct pq_add pq_variance_deal(struct pq_engine *e, struct pq_lifted *h)
             product[i] = h->c0[i] * h->c1[i];
             partial[t] += h->c0[i] * h->c0[i];
         }
-    pq_numbers_deal(c, PQ_S_C0C1, d.first, product, n, 4);
+    pq_deal_numbers(c, PQ_S_C0C1, d.first, product, n, 4);
     pq_link_reduce_blocks(c->link, partial, tokens, 1, squares);
-    pq_numbers_deal(c, PQ_S_SQUARES, own.first, squares, own.width, 4);
+    pq_deal_numbers(c, PQ_S_SQUARES, own.first, squares, own.width, 4);
 
     /* Lambda hides H; the token's owner multiplies it with m later. */
     h->sum_offset = pq_context_alloc(c, 4 * own.width);
     draw_offsets(c, own.first, own.width, 4, h->sum_offset);
     for (size_t t = 0; t < own.width; t++)
         sum_square[t] = h->sum_offset[t] * h->sum_offset[t];
-    pq_numbers_deal(c, PQ_S_SUM_SQUARE, own.first, sum_square, own.width, 4);
+    pq_deal_numbers(c, PQ_S_SUM_SQUARE, own.first, sum_square, own.width, 4);
     return (struct pq_add){ .dim = own, .bits = 32 };
 }
 
@@ -118,9 +119,9 @@ struct pq_add pq_variance_online(struct pq_engine *e, struct pq_lifted *h)
     uint32_t *partial = pq_context_alloc(c, 8 * tokens), *sums = pq_context_alloc(c, 8 * own.width);
     uint32_t *v = pq_context_alloc(c, 4 * own.width);
 
-    const uint32_t *product = pq_numbers_take(c, PQ_S_C0C1, d.first, pq_dim_count(d), 4);
-    const uint32_t *c0_squares = pq_numbers_take(c, PQ_S_SQUARES, own.first, own.width, 4);
-    const uint32_t *sum_square = pq_numbers_take(c, PQ_S_SUM_SQUARE, own.first, own.width, 4);
+    const uint32_t *product = pq_deal_take(c, PQ_S_C0C1, d.first, pq_dim_count(d), 4);
+    const uint32_t *c0_squares = pq_deal_take(c, PQ_S_SQUARES, own.first, own.width, 4);
+    const uint32_t *sum_square = pq_deal_take(c, PQ_S_SUM_SQUARE, own.first, own.width, 4);
     memset(partial, 0, 8 * tokens);
     pq_share_moments(partial, partial + tokens, view_of(h), product, d.len, tokens, c->role == PQ_P1);
     pq_link_reduce_blocks(c->link, partial, tokens, 2, sums);
@@ -172,9 +173,9 @@ struct pq_add pq_normalise_deal(struct pq_engine *e, struct pq_lifted h, struct 
         }
     for (size_t t = 0; t < own.width; t++)
         sum_m[t] = h.sum_offset[t] * m[own.first + t];
-    pq_numbers_deal(c, PQ_S_C0M, d.first, c0m, n, 4);
-    pq_numbers_deal(c, PQ_S_C1M, d.first, c1m, n, 4);
-    pq_numbers_deal(c, PQ_S_SUM_M, own.first, sum_m, own.width, 4);
+    pq_deal_numbers(c, PQ_S_C0M, d.first, c0m, n, 4);
+    pq_deal_numbers(c, PQ_S_C1M, d.first, c1m, n, 4);
+    pq_deal_numbers(c, PQ_S_SUM_M, own.first, sum_m, own.width, 4);
     return (struct pq_add){ .dim = d, .bits = 32 };
 }
 
@@ -198,9 +199,9 @@ struct pq_add pq_normalise_online(struct pq_engine *e, struct pq_lifted h, struc
     uint32_t *pair = pq_context_alloc(c, 8 * tokens), *y = pq_context_alloc(c, 4 * n);
     uint32_t *factor = pq_context_alloc(c, 4 * tokens), *hr = pq_context_alloc(c, 4 * tokens);
 
-    const uint32_t *c0m = pq_numbers_take(c, PQ_S_C0M, d.first, n, 4);
-    const uint32_t *c1m = pq_numbers_take(c, PQ_S_C1M, d.first, n, 4);
-    const uint32_t *sum_m = pq_numbers_take(c, PQ_S_SUM_M, own.first, own.width, 4);
+    const uint32_t *c0m = pq_deal_take(c, PQ_S_C0M, d.first, n, 4);
+    const uint32_t *c1m = pq_deal_take(c, PQ_S_C1M, d.first, n, 4);
+    const uint32_t *sum_m = pq_deal_take(c, PQ_S_SUM_M, own.first, own.width, 4);
     const uint32_t *m = pq_context_take(c, PQ_S_MASK, 4, 0, tokens);
     pq_open_masked(c, mu, r.share, m + own.first, own.width, 32);
     for (size_t t = 0; t < own.width; t++) {

@@ -2,6 +2,7 @@
 
 #include "../kernels/bits.h"
 #include "linear.h"
+#include "deal.h"
 #include "wrap.h"
 
 #include <omp.h>
@@ -157,7 +158,7 @@ static struct pq_add product_deal(struct pq_engine *e, struct pq_dim dim, struct
         const struct terms t = { { lambda_x, NULL }, { lambda_y, NULL }, { NULL, NULL }, 1 };
         memset(z, 0, 2 * n);
         all_groups(c, l, &t, is_scores, z);
-        pq_numbers_deal(c, PQ_S_PRODUCT, dim.first, z, n, 2);
+        pq_deal_numbers(c, PQ_S_PRODUCT, dim.first, z, n, 2);
     }
     return (struct pq_add){ .dim = dim, .bits = PQ_LINEAR_BITS };
 }

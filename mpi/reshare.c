@@ -5,6 +5,7 @@
 #include "../kernels/share.h"
 #include "local.h"
 #include "open.h"
+#include "deal.h"
 #include "wrap.h"
 
 #include <string.h>
@@ -70,8 +71,8 @@ struct pq_rss pq_reshare_code_deal(struct pq_engine *e, struct pq_add x, bool is
         sign[i] = (uint16_t)(1u - 2u * flip[i]);
     }
     pq_wrap_deal(c, x.dim.first, low, flip, n, b);
-    pq_numbers_deal(c, PQ_S_CARRY, x.dim.first, carry, n, 2);
-    pq_numbers_deal(c, PQ_S_SIGN, x.dim.first, sign, n, 2);
+    pq_deal_numbers(c, PQ_S_CARRY, x.dim.first, carry, n, 2);
+    pq_deal_numbers(c, PQ_S_SIGN, x.dim.first, sign, n, 2);
     return y;
 }
 
@@ -90,8 +91,8 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
     pq_share_shift(delta, x.share, c->role == PQ_P1 ? shift : 0, n);
     pq_open_masked(c, delta, delta, low, n, b);
     pq_wrap_open(c, x.dim.first, delta, n, b, rho);
-    const uint16_t *carry = pq_numbers_take(c, PQ_S_CARRY, x.dim.first, n, 2);
-    const uint16_t *sign = pq_numbers_take(c, PQ_S_SIGN, x.dim.first, n, 2);
+    const uint16_t *carry = pq_deal_take(c, PQ_S_CARRY, x.dim.first, n, 2);
+    const uint16_t *sign = pq_deal_take(c, PQ_S_SIGN, x.dim.first, n, 2);
     pq_share_carry(g, carry, sign, rho, n);
     if (high <= 8) { /* elements of up to 8 bits lie in bytes */
         pq_share_low_byte(low, g, n);

@@ -3,6 +3,7 @@
 #include "../kernels/bits.h"
 #include "../kernels/share.h"
 #include "../kernels/table.h"
+#include "deal.h"
 #include "open.h"
 
 #include <string.h>
@@ -30,23 +31,18 @@ void pq_wrap_flips(struct pq_context *c, size_t first, size_t n, uint8_t *flip)
     }
 }
 
+struct wraps { const uint8_t *offset, *flip; unsigned bits; };
+
+static void make_wrap(uint64_t *table, size_t i, const void *user)
+{
+    const struct wraps *w = user;
+    pq_wrap_table((uint8_t *)table, w->bits, w->offset[i], w->flip[i]);
+}
+
 void pq_wrap_deal(struct pq_context *c, size_t first, const uint8_t *offset, const uint8_t *flip, size_t n, unsigned b)
 {
-    const size_t each = ((size_t)1 << b) / 8, chunk = pq_stage_chunk(each);
-    for (size_t i0 = 0; i0 < n; i0 += chunk) {
-        const size_t m = n - i0 < chunk ? n - i0 : chunk;
-        uint8_t *dst = pq_stage_reserve(&c->stage, m * each);
-#pragma omp parallel for schedule(static) if (m > 8 * PQ_CHUNK)
-        for (size_t k = 0; k < m; k += PQ_CHUNK) {
-            const size_t some = pq_chunk(m, k);
-            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE), (first + i0 + k) * each, some * each, dst + k * each);
-            for (size_t i = k; i < k + some; i++) {
-                uint64_t table[4];
-                pq_wrap_table((uint8_t *)table, b, offset[i0 + i], flip[i0 + i]);
-                pq_table_mask(dst + i * each, table, dst + i * each, each, 1);
-            }
-        }
-    }
+    const struct wraps w = { offset, flip, b };
+    pq_deal_tables(c, 0, first, n, ((size_t)1 << b) / 8, 1, make_wrap, &w);
 }
 
 void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size_t n, unsigned b, uint8_t *rho)
@@ -80,26 +76,4 @@ void pq_wrap_cost(struct pq_cost *c, size_t first, size_t n, unsigned b)
     pq_cost_deal(c, n, ((size_t)1 << b) / 8);
     if (b == 4)
         pq_cost_draw_p1(c, PQ_S_TABLE, 2, first, n);
-}
-
-void pq_numbers_deal(struct pq_context *c, unsigned stream, size_t first, const void *x, size_t n, size_t width)
-{
-    const size_t chunk = pq_stage_chunk(width);
-    for (size_t i0 = 0; i0 < n; i0 += chunk) {
-        const size_t m = n - i0 < chunk ? n - i0 : chunk;
-        uint8_t *dst = pq_stage_reserve(&c->stage, m * width);
-#pragma omp parallel for schedule(static) if (m > 8 * PQ_CHUNK)
-        for (size_t k = 0; k < m; k += PQ_CHUNK) {
-            uint8_t *at = dst + k * width;
-            pq_context_fill(c, c->s01, stream, width, first + i0 + k, pq_chunk(m, k), at);
-            pq_ring_sub(at, (const uint8_t *)x + (i0 + k) * width, at, pq_chunk(m, k), (unsigned)(8 * width));
-        }
-    }
-}
-
-void *pq_numbers_take(struct pq_context *c, unsigned stream, size_t first, size_t n, size_t width)
-{
-    if (c->role == PQ_P2)
-        return pq_material_take(&c->material, n, width);
-    return pq_context_take(c, stream, width, first, n);
 }

@@ -20,11 +20,4 @@ void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size
 /* Both, and the material: 2^b/8 bytes an element. */
 void pq_wrap_cost(struct pq_cost *c, size_t first, size_t n, unsigned b);
 
-/* P0: `n` numbers, n = x - half mod 2^width's ring, as P2's material; P1's half is the stream. width 2 or 4 bytes. */
-void pq_numbers_deal(struct pq_context *c, unsigned stream, size_t first, const void *x, size_t n, size_t width);
-
-/* P1: its halves, drawn (the cost face lists them with pq_cost_draw_p1); P2: from the material. The caller may use the array for its
- * result. */
-void *pq_numbers_take(struct pq_context *c, unsigned stream, size_t first, size_t n, size_t width);
-
 #endif

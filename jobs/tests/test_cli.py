@@ -132,10 +132,10 @@ class Cli(unittest.TestCase):
         self.mistake("cost --model m --seq 4 --batch 0", "--batch 0", "1 to 1024")
         self.mistake("cost --model m --seq 4 --batch", "--batch")
         self.mistake("run --model m --seq 4 --kernel abacus", "--kernel", "abacus", ranks=3)
-        self.mistake("plain --model m --seq 4 --kernel abacus", "--kernel", "abacus")
+        self.mistake("plain --model m --seq 4 --kernel abacus", "--kernel")
         self.mistake("run --model m --seq 4 --net carrier-pigeon", "--net", "carrier-pigeon", ranks=3)
         self.mistake("run --model m --seq 4 --threads 0", "--threads 0", ranks=3)
-        self.mistake("run --model m --seq 4 --bind sometimes", "--bind", "sometimes", ranks=3)
+        self.mistake("run --model m --seq 4 --bind sometimes", "--bind", ranks=3)
         self.mistake("run --model m --seq 4 --seed minus", "--seed", "minus", ranks=3)
         self.mistake("run --model m --seq 4 --repeat 2", "--repeat", ranks=3)  # sweep's
         for lists in ("--seq 4,5", "--seq 4 --protocol published,preprocessed", "--seq 4 --threads 1,2",

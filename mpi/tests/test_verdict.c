@@ -16,7 +16,7 @@ struct bench {
     size_t layer;    /* number of a linear layer, and which of its packed operands (weights.h) */
     int operand;
     enum pq_role who;
-    struct pq_prg *kept;
+    struct pq_prg *kept, *other;
     struct pq_model model;
     struct pq_embedding embedding;
 };
@@ -105,20 +105,26 @@ static void restore_table(struct bench *b)
     free(b->model.layer);
 }
 
-/* --- a rank draws from another seed than its peers --- */
+/* --- a rank draws from another seed than its peers: the one it shares with P0, or P0 the one it shares with P1 --- */
 
-static struct pq_prg **seed_of(struct bench *b)
+/* P0 keeps the right seed for verification; the others draw in bulk from the session's, the rest from the engine's. */
+static void use_seed(struct bench *b, struct pq_prg *prg)
 {
-    struct pq_context *c = b->who == PQ_P0 ? &b->s->dealer : &b->s->party;
-    return b->who == PQ_P2 ? &c->s02 : &c->s01;
+    struct pq_session *s = b->s;
+    switch (b->who) {
+    case PQ_P0: s->dealer.s01 = prg; break;
+    case PQ_P1: s->party.s01 = s->s01 = prg; break;
+    default: s->party.s02 = s->s02 = prg; break;
+    }
 }
 
 static enum pq_verdict change_seed(struct bench *b)
 {
     static const uint8_t key[16] = { 1 };
     if (is(b, b->who, 0)) {
-        b->kept = *seed_of(b);
-        *seed_of(b) = pq_prg_create(key);
+        b->kept = b->who == PQ_P2 ? b->s->s02 : b->s->s01;
+        b->other = pq_prg_create(key);
+        use_seed(b, b->other);
     }
     return PQ_WRONG;
 }
@@ -126,8 +132,8 @@ static enum pq_verdict change_seed(struct bench *b)
 static void restore_seed(struct bench *b)
 {
     if (is(b, b->who, 0)) {
-        pq_prg_free(*seed_of(b));
-        *seed_of(b) = b->kept;
+        use_seed(b, b->kept);
+        pq_prg_free(b->other);
     }
 }
 
