@@ -77,7 +77,9 @@ int pq_cmd_cost(int argc, char **argv)
     struct pq_error err = { "" };
     bool help;
     enum pq_status s = pq_options_parse(PQ_CMD_COST, argc, argv, &o, &help, &err);
-    if (s == PQ_OK && !help)
+    if (s == PQ_OK && help)
+        pq_options_help(PQ_CMD_COST, argv[0]);
+    else if (s == PQ_OK)
         s = cost(&o, &err);
     if (s != PQ_OK)
         fprintf(stderr, "pqbert: %s\n", err.text);

@@ -176,7 +176,9 @@ int pq_cmd_model(int argc, char **argv)
         s = pq_fail(&err, PQ_USER, "model needs 'synth' or 'info'; pqbert model --help explains");
     else
         s = pq_options_parse(is_synth ? PQ_CMD_SYNTH : PQ_CMD_INFO, argc - 1, argv + 1, &o, &help, &err);
-    if (s == PQ_OK && !help)
+    if (s == PQ_OK && help)
+        pq_options_help(is_synth ? PQ_CMD_SYNTH : PQ_CMD_INFO, argv[1]);
+    else if (s == PQ_OK)
         s = is_synth ? synth(&o, &err) : info(&o, &err);
     if (s != PQ_OK)
         fprintf(stderr, "pqbert: %s\n", err.text);

@@ -66,7 +66,9 @@ int pq_cmd_plain(int argc, char **argv)
     struct pq_error err = { "" };
     bool help;
     enum pq_status s = pq_options_parse(PQ_CMD_PLAIN, argc, argv, &o, &help, &err);
-    if (s == PQ_OK && !help)
+    if (s == PQ_OK && help)
+        pq_options_help(PQ_CMD_PLAIN, argv[0]);
+    else if (s == PQ_OK)
         s = plain(&o, &err);
     if (s != PQ_OK)
         fprintf(stderr, "pqbert: %s\n", err.text);

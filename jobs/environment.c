@@ -87,6 +87,7 @@ void pq_environment_describe(struct pq_environment *env, const struct pq_launch 
     pq_environment_add(env, "read_bandwidth_bytes_per_second_per_core", "%.4g", bandwidth);
     pq_environment_add(env, "transport", "%s", pq_group_transport(&l->group));
     pq_environment_add(env, "binding", "%s", "left to the launcher");
+    pq_environment_add(env, "omp_wait_policy", "%s", getenv("OMP_WAIT_POLICY") ? getenv("OMP_WAIT_POLICY") : "not set");
     pq_environment_add(env, "seed_mode", "%s", l->options.seed_given ? "fixed (INSECURE-BENCH)" : "operating system");
     pq_environment_add(env, "verification", "%s", l->options.no_verify ? "off" : "replay at P0's first rank");
     pq_environment_add(env, "slurm_job", "%s", getenv("SLURM_JOB_ID") ? getenv("SLURM_JOB_ID") : "none");

@@ -66,8 +66,6 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
 {
     struct pq_options *o = &l->options;
     enum pq_status s = pq_options_parse(command, argc, argv, o, &l->help, err);
-    if (s == PQ_OK && l->help)
-        return PQ_OK;
     if (s == PQ_OK && command == PQ_CMD_RUN && (o->protocol.count > 1 || o->ranks.count > 1 || o->threads.count > 1 || o->seq.count > 1))
         s = pq_fail(err, PQ_USER, "run does one inference: give one value for each option (sweep takes lists)");
     if (s == PQ_OK && !o->seq.count && !o->tokens)
@@ -86,11 +84,25 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
     return pq_group_agree(&l->group, pq_points_make(o, &l->shape, l->group.ranks_max, &l->points, &l->point_count, err), err);
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--help"))
+            return true;
+    return false;
+}
+
 enum pq_status pq_launch_begin(struct pq_launch *l, enum pq_command command, int *argc, char ***argv, struct pq_error *err)
 {
     memset(l, 0, sizeof *l);
     memset(err, 0, sizeof *err);
     enum pq_status s = pq_group_start(argc, argv, &l->group, err);
+    l->help = asks_for_help(*argc, *argv);
+    if (l->help) { /* with any number of processes, none included */
+        if (l->group.world_rank == 0)
+            pq_options_help(command, (*argv)[0]);
+        return PQ_OK;
+    }
     if (s != PQ_OK) {
         if (l->group.world_rank != 0) /* all ranks know the same mistake */
             err->text[0] = 0;

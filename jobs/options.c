@@ -40,7 +40,7 @@ static const struct row { unsigned commands, needed; struct argp_option option; 
     { PQ_CMD_COST | POINT, 0, { "max", KEY_MAX, "KIND", 0, "maximum in softmax: auto, tree or count", 0 } },
     { PQ_CMD_COST | POINT, 0, { "tables", KEY_TABLES, "KIND", 0,
       "auto, direct (fewer rounds) or compact (less offline material)", 0 } },
-    { POINT | PQ_CMD_PLAIN, 0, { "kernel", KEY_KERNEL, "NAME", 0, "matrix kernel (pqbert kernels lists them)", 0 } },
+    { POINT, 0, { "kernel", KEY_KERNEL, "NAME", 0, "matrix kernel (pqbert kernels lists them)", 0 } },
     { POINT, 0, { "net", KEY_NET, "LIST", 0, "none: the network as it is", 0 } },
     { POINT, 0, { "no-verify", KEY_NO_VERIFY, NULL, 0,
       "keep the input at P1: no replay, and results are UNCHECKED", 0 } },
@@ -49,7 +49,7 @@ static const struct row { unsigned commands, needed; struct argp_option option; 
 };
 enum { ROWS = sizeof table / sizeof *table };
 
-struct parse { struct pq_options *o; struct pq_error *err; enum pq_command command; uint64_t seen; bool help; enum pq_status status; };
+struct parse { struct pq_options *o; struct pq_error *err; enum pq_command command; uint64_t seen; int next; bool help; enum pq_status status; };
 
 static enum pq_status number(const char *name, const char *text, uint64_t low, uint64_t high, uint64_t *out, struct pq_error *err)
 {
@@ -136,6 +136,10 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
 static error_t parse_one(int key, char *text, struct argp_state *state)
 {
     struct parse *p = state->input;
+    if (key == ARGP_KEY_ERROR) { /* what was not understood stands before the next argument */
+        p->next = state->next;
+        return 0;
+    }
     if (key == KEY_HELP) {
         p->help = true;
         return 0;
@@ -161,32 +165,41 @@ static error_t parse_one(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, struct pq_options *o, bool *help,
-                                struct pq_error *err)
+/* The command's rows of the table. */
+static struct argp argp_of(enum pq_command command, struct argp_option options[ROWS + 1])
 {
-    struct argp_option options[ROWS + 1];
     size_t n = 0;
     for (size_t r = 0; r < ROWS; r++)
         if (table[r].commands & (unsigned)command)
             options[n++] = table[r].option;
     options[n] = (struct argp_option){ 0 };
-    const struct argp argp = { .options = options, .parser = parse_one,
-                               .args_doc = command == PQ_CMD_INFO ? "PREFIX" : NULL };
+    return (struct argp){ .options = options, .parser = parse_one, .args_doc = command == PQ_CMD_INFO ? "PREFIX" : NULL };
+}
+
+void pq_options_help(enum pq_command command, char *name)
+{
+    struct argp_option options[ROWS + 1];
+    const struct argp argp = argp_of(command, options);
+    argp_help(&argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_LONG, name);
+}
+
+enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, struct pq_options *o, bool *help,
+                                struct pq_error *err)
+{
+    struct argp_option options[ROWS + 1];
+    const struct argp argp = argp_of(command, options);
     struct parse p = { .o = o, .err = err, .command = command };
-    int at = 0;
 
     *o = (struct pq_options){ .batch = 1, .repeat = 10, .warmup = 2, .input_seed = 1, .seed = 1, .net = "none" };
-    const error_t e = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, &at, &p);
+    const error_t e = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &p);
     *help = p.help;
-    if (p.help) {
-        argp_help(&argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_LONG, argv[0]);
+    if (p.help)
         return PQ_OK;
-    }
     if (p.status != PQ_OK)
         return p.status;
     if (e)
         return pq_fail(err, PQ_USER, "%s: '%s' cannot be understood here (unknown, or its value is missing); --help lists the options",
-                       argv[0], at > 1 && at <= argc ? argv[at - 1] : argv[argc - 1]);
+                       argv[0], argv[p.next > 0 ? p.next - 1 : argc - 1]);
     for (size_t r = 0; r < ROWS; r++)
         if ((table[r].needed & (unsigned)command) && !(p.seen >> r & 1))
             return pq_fail(err, PQ_USER, "%s needs --%s %s; --help explains it", argv[0], table[r].option.name, table[r].option.arg);

@@ -32,7 +32,10 @@ struct pq_options {
 enum pq_command { PQ_CMD_SYNTH = 1, PQ_CMD_INFO = 2, PQ_CMD_PLAIN = 4, PQ_CMD_COST = 8, PQ_CMD_RUN = 16, PQ_CMD_SWEEP = 32,
                   PQ_CMD_KERNELS = 64 };
 
-/* argv[0] is the command's name as the user typed it. With --help prints it and sets *help. PQ_USER otherwise when the line
+/* Prints what --help shows: usage and the command's options. */
+void pq_options_help(enum pq_command command, char *name);
+
+/* argv[0] is the command's name as the user typed it. With --help only sets *help. PQ_USER otherwise when the line
  * cannot be understood, or misses an option that the command needs. */
 PQ_MUST_USE enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, struct pq_options *o, bool *help,
                                             struct pq_error *err);

@@ -21,8 +21,8 @@ void pq_table_pack(uint64_t *dst, const void *content, unsigned content_bytes, u
  * below 64 bits must be repeated to fill their word, as pq_table_pack leaves them. */
 void pq_table_rotate(uint64_t *dst, const uint64_t *table, unsigned index_bits, unsigned w, uint32_t offset);
 
-/* Two-input tables, 2^a rows of 2^b entries: dst(i, j) = table(i, j + offset mod 2^b). Rows of at least 64 bits, or 2^b * w
- * dividing 64. */
+/* Two-input tables, 2^a rows of 2^b entries: dst(i, j) = table(i, j + offset mod 2^b). Rows of at least 64
+ * bits. */
 void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsigned b, unsigned w, uint32_t offset);
 
 /* out = table - half entry by entry mod 2^w, on `bytes` bytes (w = 1: exclusive or). out may be half. */
