@@ -109,8 +109,7 @@ enum pq_status pq_record_compare(const struct pq_measurement *m, const struct pq
         for (int phase = 0; phase < PQ_PHASES; phase++)
             for (int o = 0; o < PQ_OPERATIONS; o++) {
                 const struct pq_count *a = &m->party[r].at[phase][o], *b = &predicted->party[r].at[phase][o];
-                if (a->bytes != b->bytes || a->messages != b->messages || a->rounds != b->rounds ||
-                    a->internal_bytes != b->internal_bytes || a->internal_messages != b->internal_messages)
+                if (!pq_count_agrees(a, b))
                     return pq_fail(err, PQ_INVALID, "P%d %s %s: sent %" PRIu64 " bytes in %" PRIu64 " messages and %" PRIu64
                                    " rounds (inside the party %" PRIu64 " in %" PRIu64 "), cost predicted %" PRIu64 ", %" PRIu64
                                    ", %" PRIu64 " (%" PRIu64 ", %" PRIu64 ")", r, pq_phase_name[phase], pq_operation_name[o],
@@ -159,6 +158,9 @@ size_t pq_record_operations(const struct pq_measurement *m, size_t repetitions, 
                 r->wait_ns = median(m, repetitions, role, phase, o, WAIT);
                 r->internal_ns = median(m, repetitions, role, phase, o, INTERNAL);
                 r->bytes = c->bytes;
+                r->bytes_to_p0 = c->bytes_to[PQ_P0];
+                r->bytes_to_p1 = c->bytes_to[PQ_P1];
+                r->bytes_to_p2 = c->bytes_to[PQ_P2];
                 r->internal_bytes = c->internal_bytes;
                 r->messages = c->messages;
                 r->rounds = c->rounds;

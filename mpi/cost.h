@@ -34,6 +34,7 @@ static inline void pq_cost_exchange(struct pq_cost *c, size_t bytes)
     for (enum pq_role r = PQ_P1; r <= PQ_P2 && bytes; r++) {
         struct pq_count *n = pq_cost_at(c, r, PQ_ONLINE);
         n->bytes += bytes;
+        n->bytes_to[r == PQ_P1 ? PQ_P2 : PQ_P1] += bytes;
         n->messages++;
         n->rounds++;
     }
@@ -45,6 +46,7 @@ static inline void pq_cost_send(struct pq_cost *c, enum pq_role from, enum pq_ro
     if (!bytes)
         return;
     pq_cost_at(c, from, PQ_ONLINE)->bytes += bytes;
+    pq_cost_at(c, from, PQ_ONLINE)->bytes_to[to] += bytes;
     pq_cost_at(c, from, PQ_ONLINE)->messages++;
     pq_cost_at(c, to, PQ_ONLINE)->rounds++;
 }
@@ -54,7 +56,9 @@ static inline void pq_cost_deal(struct pq_cost *c, size_t n, size_t each)
 {
     const uint64_t bytes = c->stage.bytes + c->stage.used, messages = c->stage.messages;
     pq_stage_count(&c->stage, n, each);
-    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->bytes += c->stage.bytes + c->stage.used - bytes;
+    const uint64_t sent = c->stage.bytes + c->stage.used - bytes;
+    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->bytes += sent;
+    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->bytes_to[PQ_P2] += sent;
     pq_cost_at(c, PQ_P0, PQ_OFFLINE)->messages += c->stage.messages - messages;
 }
 

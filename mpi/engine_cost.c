@@ -44,8 +44,11 @@ static void setup_cost(struct pq_cost *c)
     for (enum pq_role r = PQ_P0; r < PQ_ROLES; r++)
         from[r] = &c->party[r].at[PQ_SETUP][PQ_OP_SETUP];
     from[PQ_P0]->bytes += 2 * PQ_SEED_BYTES;
+    from[PQ_P0]->bytes_to[PQ_P1] += PQ_SEED_BYTES;
+    from[PQ_P0]->bytes_to[PQ_P2] += PQ_SEED_BYTES;
     from[PQ_P0]->messages += 2;
     from[PQ_P1]->bytes += PQ_SEED_BYTES;
+    from[PQ_P1]->bytes_to[PQ_P2] += PQ_SEED_BYTES;
     from[PQ_P1]->messages++;
     from[PQ_P1]->rounds++;
     from[PQ_P2]->rounds += 2;
@@ -59,6 +62,8 @@ static void setup_cost(struct pq_cost *c)
         const size_t bytes = 2 * in * pq_weights_rows(&p->shape, l, p->ranks, c->engine.rank).count;
         const unsigned receivers = p->protocol == PQ_PUBLISHED ? 2 : 1;
         from[PQ_P0]->bytes += receivers * bytes;
+        from[PQ_P0]->bytes_to[PQ_P2] += bytes;
+        from[PQ_P0]->bytes_to[PQ_P1] += (receivers - 1) * bytes;
         from[PQ_P0]->messages += bytes ? receivers : 0;
         from[PQ_P2]->rounds += bytes != 0;
         if (receivers == 2)

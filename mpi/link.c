@@ -83,6 +83,7 @@ void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, siz
         i += (size_t)ci;
     }
     now(l)->bytes += out_bytes;
+    now(l)->bytes_to[peer] += out_bytes;
     now(l)->rounds += in_bytes > 0;
     book(l, start, &now(l)->wait_ns);
 }
@@ -97,9 +98,10 @@ void pq_link_receive(struct pq_link *l, enum pq_role from, void *data, size_t by
     pq_link_exchange(l, from, NULL, 0, data, bytes);
 }
 
-void pq_link_book(struct pq_link *l, size_t bytes)
+void pq_link_book(struct pq_link *l, enum pq_role to, size_t bytes)
 {
     now(l)->bytes += bytes;
+    now(l)->bytes_to[to] += bytes;
 }
 
 MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, size_t bytes)

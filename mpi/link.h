@@ -1,5 +1,5 @@
-/* The one door for protocol messages. It counts bytes, messages, rounds and waiting per phase and operation, at the
- * sender; traffic inside a party apart. Receives are posted before sends, messages are cut into pieces of at most 1 GiB.
+/* The one door for protocol messages. It counts bytes (also by peer), messages, rounds and waiting per phase and
+ * operation, at the sender; traffic inside a party apart. Receives are posted before sends, messages are cut into pieces of at most 1 GiB.
  * One thread per process talks. A failed message ends the job with rank and phase.
  *
  * Time: between two calls of pq_link_begin everything that is not spent in this door is booked as computing. */
@@ -35,7 +35,7 @@ void pq_link_receive(struct pq_link *l, enum pq_role from, void *data, size_t by
 
 /* One-way, not waited for: the buffer stays untouched until pq_link_sent. At most 1 GiB. Books the message but not its
  * bytes: material is gathered from several operations, and each books its own bytes with pq_link_book. No round. */
-void pq_link_book(struct pq_link *l, size_t bytes);
+void pq_link_book(struct pq_link *l, enum pq_role to, size_t bytes);
 MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, size_t bytes);
 void pq_link_sent(struct pq_link *l, MPI_Request *request, int count);
 

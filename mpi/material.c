@@ -45,7 +45,7 @@ uint8_t *pq_stage_reserve(struct pq_stage *s, size_t bytes)
     s->used += room;
     if (s->link) {
         memset(p + bytes, 0, room - bytes); /* what pads is sent too: never what lay there before */
-        pq_link_book(s->link, room);
+        pq_link_book(s->link, PQ_P2, room);
     }
     return p;
 }

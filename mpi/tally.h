@@ -13,6 +13,7 @@ extern const char *const pq_phase_name[PQ_PHASES];
  * the receiver has to wait for before it can go on. */
 struct pq_count {
     uint64_t bytes, messages, rounds;
+    uint64_t bytes_to[PQ_ROLES]; /* bytes, by the party they go to */
     uint64_t internal_bytes, internal_messages; /* inside the party */
     uint64_t multiply_adds, lookups;
     uint64_t compute_ns, wait_ns, internal_ns; /* measured only */
@@ -26,6 +27,16 @@ static inline void pq_count_add(struct pq_count *to, const struct pq_count *from
     const uint64_t *f = (const uint64_t *)from;
     for (size_t i = 0; i < sizeof *to / sizeof *t; i++)
         t[i] += f[i];
+}
+
+/* The same traffic: what must agree between a measured and a predicted count. */
+static inline bool pq_count_agrees(const struct pq_count *a, const struct pq_count *b)
+{
+    bool same = a->bytes == b->bytes && a->messages == b->messages && a->rounds == b->rounds &&
+                a->internal_bytes == b->internal_bytes && a->internal_messages == b->internal_messages;
+    for (int r = 0; r < PQ_ROLES; r++)
+        same = same && a->bytes_to[r] == b->bytes_to[r];
+    return same;
 }
 
 static inline struct pq_count pq_tally_phase(const struct pq_tally *t, enum pq_phase phase)

@@ -80,6 +80,9 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
     F(u64,  wait_ns,      "ns",   "in messages to and from other parties") \
     F(u64,  internal_ns,  "ns",   "in messages inside the party") \
     F(u64,  bytes,        "byte", "sent to other parties") \
+    F(u64,  bytes_to_p0,  "byte", "of them to P0") \
+    F(u64,  bytes_to_p1,  "byte", "of them to P1") \
+    F(u64,  bytes_to_p2,  "byte", "of them to P2") \
     F(u64,  internal_bytes, "byte", "sent inside the party") \
     F(u64,  messages,     "",     "sent to other parties") \
     F(u64,  rounds,       "",     "")

@@ -88,8 +88,7 @@ bool counts_agree(const struct pq_tally measured[PQ_ROLES], const struct pq_tall
         for (int phase = 0; phase < PQ_PHASES; phase++)
             for (int o = 0; o < PQ_OPERATIONS; o++) {
                 const struct pq_count *a = &measured[r].at[phase][o], *b = &predicted[r].at[phase][o];
-                if (a->bytes == b->bytes && a->messages == b->messages && a->rounds == b->rounds &&
-                    a->internal_bytes == b->internal_bytes && a->internal_messages == b->internal_messages)
+                if (pq_count_agrees(a, b))
                     continue;
                 snprintf(text, sizeof text, "P%d %s %s", r, pq_phase_name[phase], pq_operation_name[o]);
                 return false;

@@ -124,8 +124,7 @@ void parties_run(struct parties *p, const char *what, void (*body)(struct partie
 
     for (int phase = PQ_OFFLINE; phase <= PQ_ONLINE; phase++) {
         const struct pq_count a = p->link.tally.at[phase][PQ_OP_INPUT], b = p->cost.party[role].at[phase][PQ_OP_INPUT];
-        parties_check(p, a.bytes == b.bytes && a.messages == b.messages && a.rounds == b.rounds &&
-                      a.internal_bytes == b.internal_bytes && a.internal_messages == b.internal_messages,
+        parties_check(p, pq_count_agrees(&a, &b),
                       "%s, %s: counted %llu bytes %llu messages %llu rounds (%llu inside), predicted %llu %llu %llu (%llu)", what,
                       pq_phase_name[phase], (unsigned long long)a.bytes, (unsigned long long)a.messages,
                       (unsigned long long)a.rounds, (unsigned long long)a.internal_bytes, (unsigned long long)b.bytes,
