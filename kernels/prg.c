@@ -1,7 +1,8 @@
 #include "prg.h"
+#include "prg_vaes.h"
+#include "secret.h"
 #include "status.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <omp.h>
@@ -13,15 +14,26 @@ enum { MAX_THREADS = 1024, BATCH = 128 };
 /* Each thread of a team has its own cipher state, made when that thread first asks, so nothing is shared. One state
  * in ECB mode serves ranges and scattered blocks alike: the counters are written out and encrypted in bulk. */
 struct pq_prg {
+    struct pq_vaes_key wide; /* the tuned variant's key, where it is usable */
+    bool is_wide;
     uint8_t key[16];
     EVP_CIPHER_CTX *state[MAX_THREADS];
 };
 
-struct pq_prg *pq_prg_create(const uint8_t key[16])
+struct pq_prg *pq_prg_create_plain(const uint8_t key[16])
 {
     struct pq_prg *prg = pq_alloc(sizeof *prg);
     memset(prg, 0, sizeof *prg);
     memcpy(prg->key, key, 16);
+    return prg;
+}
+
+struct pq_prg *pq_prg_create(const uint8_t key[16])
+{
+    struct pq_prg *prg = pq_prg_create_plain(key);
+    prg->is_wide = pq_vaes_usable();
+    if (prg->is_wide)
+        pq_vaes_expand(&prg->wide, key);
     return prg;
 }
 
@@ -31,8 +43,7 @@ void pq_prg_free(struct pq_prg *prg)
         return;
     for (int t = 0; t < MAX_THREADS; t++)
         EVP_CIPHER_CTX_free(prg->state[t]);
-    OPENSSL_cleanse(prg->key, sizeof prg->key);
-    free(prg);
+    pq_free_secret(prg, sizeof *prg);
 }
 
 static EVP_CIPHER_CTX *state_of_thread(struct pq_prg *prg)
@@ -70,48 +81,60 @@ static void encrypt(EVP_CIPHER_CTX *c, const uint8_t *in, uint8_t *out, size_t b
     PQ_ASSERT(rc == 1 && done == (int)(16 * blocks));
 }
 
+/* n blocks from number `first` on. */
+static void range(struct pq_prg *prg, struct pq_address at, uint64_t first, size_t n, uint8_t *out)
+{
+    uint8_t counter[16 * BATCH];
+    put_prefix(counter, at);
+    if (prg->is_wide) {
+        pq_vaes_range(&prg->wide, counter, first, n, out);
+        return;
+    }
+    EVP_CIPHER_CTX *c = state_of_thread(prg);
+    for (size_t i = 1; i < BATCH && i < n; i++)
+        put_prefix(counter + 16 * i, at);
+    for (size_t done = 0; done < n; done += BATCH) {
+        size_t m = n - done < BATCH ? n - done : BATCH;
+        for (size_t i = 0; i < m; i++)
+            put_index(counter + 16 * i, first + done + i);
+        encrypt(c, counter, out + 16 * done, m);
+    }
+}
+
 void pq_prg_fill(struct pq_prg *prg, struct pq_address at, uint64_t first, size_t bytes, void *out)
 {
     PQ_ASSERT(at.op < 1u << 24 && at.stream < 256);
-    EVP_CIPHER_CTX *c = state_of_thread(prg);
-    uint8_t counter[16 * BATCH], edge[16];
+    uint8_t edge[16];
     uint8_t *dst = out;
     uint64_t index = first / 16;
     size_t skip = first % 16;
 
-    for (int i = 0; i < BATCH; i++)
-        put_prefix(counter + 16 * i, at);
     if (skip && bytes) {
         size_t n = 16 - skip < bytes ? 16 - skip : bytes;
-        put_index(counter, index++);
-        encrypt(c, counter, edge, 1);
+        range(prg, at, index++, 1, edge);
         memcpy(dst, edge + skip, n);
         dst += n;
         bytes -= n;
     }
-    while (bytes >= 16) {
-        size_t n = bytes / 16 < BATCH ? bytes / 16 : BATCH;
-        for (size_t i = 0; i < n; i++)
-            put_index(counter + 16 * i, index + i);
-        encrypt(c, counter, dst, n);
-        index += n;
-        dst += 16 * n;
-        bytes -= 16 * n;
+    range(prg, at, index, bytes / 16, dst);
+    if (bytes % 16) {
+        range(prg, at, index + bytes / 16, 1, edge);
+        memcpy(dst + bytes / 16 * 16, edge, bytes % 16);
     }
-    if (bytes) {
-        put_index(counter, index);
-        encrypt(c, counter, edge, 1);
-        memcpy(dst, edge, bytes);
-    }
-    OPENSSL_cleanse(edge, sizeof edge);
+    pq_wipe(edge, sizeof edge);
 }
 
 void pq_prg_blocks(struct pq_prg *prg, struct pq_address at, const uint64_t *index, size_t n, uint8_t *out)
 {
     PQ_ASSERT(at.op < 1u << 24 && at.stream < 256);
-    EVP_CIPHER_CTX *c = state_of_thread(prg);
     uint8_t counter[16 * BATCH];
     size_t used = n < BATCH ? n : BATCH;
+    put_prefix(counter, at);
+    if (prg->is_wide) {
+        pq_vaes_blocks(&prg->wide, counter, index, n, out);
+        return;
+    }
+    EVP_CIPHER_CTX *c = state_of_thread(prg);
 
     for (size_t i = 0; i < used; i++)
         put_prefix(counter + 16 * i, at);

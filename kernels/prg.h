@@ -16,7 +16,9 @@ struct pq_prg; /* one key, with its expanded form for each thread */
 
 struct pq_address { uint32_t inference, op, stream; }; /* op < 2^24, stream < 2^8 */
 
+/* By the fastest way that this machine has; plain: by OpenSSL alone, which defines it. */
 struct pq_prg *pq_prg_create(const uint8_t key[16]);
+struct pq_prg *pq_prg_create_plain(const uint8_t key[16]);
 void pq_prg_free(struct pq_prg *prg); /* wipes the key; NULL is fine */
 
 /* Bytes [first, first+bytes) of the stream. Callable from inside an OpenMP team. */

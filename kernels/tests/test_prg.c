@@ -24,10 +24,13 @@ static uint32_t next(void)
     return (uint32_t)(state >> 32);
 }
 
+/* All tests run for the definition and for the tuned variant. */
+static struct pq_prg *(*make)(const uint8_t[16]) = pq_prg_create_plain;
+
 static struct pq_prg *any_prg(void)
 {
     static const uint8_t key[16] = { 7, 1, 2, 250, 4, 5, 60, 7, 8, 9, 100, 11, 12, 13, 14, 15 };
-    return pq_prg_create(key);
+    return make(key);
 }
 
 /* FIPS 197 appendix C.1 has every byte of the block different, so it also fixes the order of each field: inference and
@@ -47,7 +50,7 @@ static void known_vectors(void **unused)
     };
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         uint8_t out[16];
-        struct pq_prg *prg = pq_prg_create(vectors[i].key);
+        struct pq_prg *prg = make(vectors[i].key);
         pq_prg_blocks(prg, vectors[i].at, &vectors[i].index, 1, out);
         assert_memory_equal(out, vectors[i].out, 16);
         if (vectors[i].index == 0) {
@@ -177,7 +180,7 @@ static void addresses_do_not_meet(void **unused)
         pq_prg_fill(prg, near[i], 0, 64, out[i]);
     pq_prg_free(prg);
     key[15] ^= 1;
-    prg = pq_prg_create(key);
+    prg = make(key);
     pq_prg_fill(prg, near[0], 0, 64, out[NEAR]);
     pq_prg_free(prg);
     for (size_t i = 0; i <= NEAR; i++)
@@ -188,6 +191,30 @@ static void addresses_do_not_meet(void **unused)
     pq_prg_free(NULL);
 }
 
+/* Every length up to a few batches of either variant, from odd places; and scattered blocks. */
+static void both_variants_are_equal(void **unused)
+{
+    (void)unused;
+    static const uint8_t key[16] = { 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 255, 254, 253, 252, 251, 250 };
+    struct pq_prg *plain = pq_prg_create_plain(key), *tuned = pq_prg_create(key);
+    static uint8_t a[16 * 300], b[16 * 300];
+    uint64_t index[300];
+    const struct pq_address at = { 0xfedcba98, 0x123456, 0x78 };
+    for (size_t n = 0; n < 300; n++) {
+        for (size_t i = 0; i < n; i++)
+            index[i] = (uint64_t)next() << 32 | next();
+        pq_prg_blocks(plain, at, index, n, a);
+        pq_prg_blocks(tuned, at, index, n, b);
+        assert_memory_equal(a, b, 16 * n);
+        const uint64_t first = (n % 2 ? (uint64_t)next() << 28 : UINT64_C(0xffffffff0) - 16 * n) + n % 17;
+        pq_prg_fill(plain, at, first, 13 * n, a);
+        pq_prg_fill(tuned, at, first, 13 * n, b);
+        assert_memory_equal(a, b, 13 * n);
+    }
+    pq_prg_free(plain);
+    pq_prg_free(tuned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,5 +222,9 @@ int main(void)
         cmocka_unit_test(scattered_blocks_are_the_same), cmocka_unit_test(any_slice_is_part_of_the_whole),
         cmocka_unit_test(threads_get_the_same),          cmocka_unit_test(addresses_do_not_meet),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest both[] = { cmocka_unit_test(both_variants_are_equal) };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    make = pq_prg_create;
+    failed += cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + cmocka_run_group_tests(both, NULL, NULL);
 }
