@@ -30,7 +30,7 @@ static bool has(unsigned ebx, unsigned ecx, uint64_t state)
     return (b & ebx) == ebx && (c & ecx) == ecx && (saved_state() & state) == state;
 }
 
-enum { LEAF7_AVX2 = 1 << 5, LEAF7_VNNI = 1 << 11, STATE_AVX = 0x6, STATE_AVX512 = 0xe6 };
+enum { LEAF7_AVX2 = 1 << 5, LEAF7_VAES = 1 << 9, LEAF7_VNNI = 1 << 11, STATE_AVX = 0x6, STATE_AVX512 = 0xe6 };
 static const unsigned leaf7_avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
 
 bool pq_cpu_bmi2(void)
@@ -46,6 +46,11 @@ bool pq_cpu_avx2(void)
 bool pq_cpu_avx512bw(void)
 {
     return has(leaf7_avx512, 0, STATE_AVX512);
+}
+
+bool pq_cpu_vaes(void)
+{
+    return has(leaf7_avx512, LEAF7_VAES, STATE_AVX512);
 }
 
 bool pq_cpu_avx512vnni(void)
@@ -64,6 +69,11 @@ bool pq_cpu_avx2(void)
 }
 
 bool pq_cpu_avx512bw(void)
+{
+    return false;
+}
+
+bool pq_cpu_vaes(void)
 {
     return false;
 }

@@ -11,6 +11,7 @@
 bool pq_cpu_bmi2(void);
 bool pq_cpu_avx2(void);
 bool pq_cpu_avx512bw(void);   /* F, BW, VL, DQ */
+bool pq_cpu_vaes(void);       /* F, BW, VL, DQ and AES in wide registers */
 bool pq_cpu_avx512vnni(void); /* the above and VNNI */
 
 /* Peak of exact 16-bit multiply-adds per second on one core, by the best instruction the machine has (vpdpwssd,

@@ -11,7 +11,7 @@
 
 bool pq_vaes_usable(void)
 {
-    return __builtin_cpu_supports("vaes") && pq_cpu_avx512bw();
+    return pq_cpu_vaes();
 }
 
 static __m128i next_key(__m128i key, __m128i assist)

@@ -2,7 +2,7 @@
 #include "clones.h"
 
 PQ_CLONES
-void pq_share_moments(uint32_t *restrict sum, uint32_t *restrict squares, struct pq_lift_view h,
+static void moments(uint32_t *restrict sum, uint32_t *restrict squares, struct pq_lift_view h,
                       const uint32_t *restrict c0c1, size_t len, size_t tokens, bool first)
 {
     const uint32_t public_part = first;
@@ -17,8 +17,14 @@ void pq_share_moments(uint32_t *restrict sum, uint32_t *restrict squares, struct
     }
 }
 
+void pq_share_moments(uint32_t *sum, uint32_t *squares, struct pq_lift_view h,
+                      const uint32_t *c0c1, size_t len, size_t tokens, bool first)
+{
+    moments(sum, squares, h, c0c1, len, tokens, first);
+}
+
 PQ_CLONES
-void pq_share_normalise(uint32_t *restrict y, struct pq_lift_view h, const uint32_t *restrict c0m, const uint32_t *restrict c1m,
+static void normalise(uint32_t *restrict y, struct pq_lift_view h, const uint32_t *restrict c0m, const uint32_t *restrict c1m,
                         const uint32_t *restrict mu, const uint32_t *restrict m, const uint32_t *restrict hr, size_t len,
                         size_t tokens, uint32_t channels, bool first)
 {
@@ -32,39 +38,73 @@ void pq_share_normalise(uint32_t *restrict y, struct pq_lift_view h, const uint3
         }
 }
 
+void pq_share_normalise(uint32_t *y, struct pq_lift_view h, const uint32_t *c0m, const uint32_t *c1m,
+                        const uint32_t *mu, const uint32_t *m, const uint32_t *hr, size_t len,
+                        size_t tokens, uint32_t channels, bool first)
+{
+    normalise(y, h, c0m, c1m, mu, m, hr, len, tokens, channels, first);
+}
+
 PQ_CLONES
-void pq_share_carry(uint16_t *restrict g, const uint16_t *restrict carry, const uint16_t *restrict sign,
+static void add_carry(uint16_t *restrict g, const uint16_t *restrict carry, const uint16_t *restrict sign,
                     const uint8_t *restrict rho, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         g[i] = (uint16_t)(carry[i] + (sign[i] & (0u - rho[i])));
 }
 
+void pq_share_carry(uint16_t *g, const uint16_t *carry, const uint16_t *sign,
+                    const uint8_t *rho, size_t n)
+{
+    add_carry(g, carry, sign, rho, n);
+}
+
 PQ_CLONES
-void pq_share_assemble(uint16_t *restrict x2, const uint8_t *restrict delta, const uint16_t *restrict g, unsigned bits,
+static void assemble(uint16_t *restrict x2, const uint8_t *restrict delta, const uint16_t *restrict g, unsigned bits,
                        unsigned shift, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x2[i] = (uint16_t)(delta[i] - shift - ((uint32_t)g[i] << bits));
 }
 
+void pq_share_assemble(uint16_t *x2, const uint8_t *delta, const uint16_t *g, unsigned bits,
+                       unsigned shift, size_t n)
+{
+    assemble(x2, delta, g, bits, shift, n);
+}
+
 PQ_CLONES
-void pq_share_wrap16(uint8_t *restrict rho, const uint16_t *restrict table, const uint8_t *restrict delta, size_t n)
+static void wrap16(uint8_t *restrict rho, const uint16_t *restrict table, const uint8_t *restrict delta, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         rho[i] = (uint8_t)((uint32_t)table[i] >> (delta[i] & 15) & 1u);
 }
 
+void pq_share_wrap16(uint8_t *rho, const uint16_t *table, const uint8_t *delta, size_t n)
+{
+    wrap16(rho, table, delta, n);
+}
+
 PQ_CLONES
-void pq_share_low_byte(uint8_t *restrict dst, const uint16_t *restrict src, size_t n)
+static void low_byte(uint8_t *restrict dst, const uint16_t *restrict src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = (uint8_t)src[i];
 }
 
+void pq_share_low_byte(uint8_t *dst, const uint16_t *src, size_t n)
+{
+    low_byte(dst, src, n);
+}
+
 PQ_CLONES
-void pq_share_shift(uint8_t *restrict dst, const uint8_t *restrict src, unsigned plus, size_t n)
+static void shift(uint8_t *restrict dst, const uint8_t *restrict src, unsigned plus, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = (uint8_t)(src[i] + plus);
+}
+
+void pq_share_shift(uint8_t *dst, const uint8_t *src, unsigned plus, size_t n)
+{
+    shift(dst, src, plus, n);
 }

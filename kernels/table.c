@@ -142,7 +142,7 @@ void pq_wrap_table(uint8_t *dst, unsigned b, uint32_t offset, uint32_t flip)
 }
 
 PQ_CLONES
-void pq_table_index(uint16_t *restrict index, const uint8_t *restrict high, const uint8_t *restrict low, unsigned low_bits, size_t n)
+static void table_index(uint16_t *restrict index, const uint8_t *restrict high, const uint8_t *restrict low, unsigned low_bits, size_t n)
 {
     if (low)
         for (size_t i = 0; i < n; i++)
@@ -150,6 +150,11 @@ void pq_table_index(uint16_t *restrict index, const uint8_t *restrict high, cons
     else
         for (size_t i = 0; i < n; i++)
             index[i] = high[i];
+}
+
+void pq_table_index(uint16_t *index, const uint8_t *high, const uint8_t *low, unsigned low_bits, size_t n)
+{
+    table_index(index, high, low, low_bits, n);
 }
 
 /* Tables are read at one place each, so nothing but we ourselves can tell the memory what comes next: this far ahead. */
