@@ -48,12 +48,6 @@ static inline struct pq_address pq_context_at(const struct pq_context *c, unsign
     return (struct pq_address){ c->inference, c->engine.op, stream };
 }
 
-/* The seed this party shares with P0: s01 at P1, s02 at P2. */
-static inline struct pq_prg *pq_context_seed(const struct pq_context *c)
-{
-    return c->role == PQ_P1 ? c->s01 : c->s02;
-}
-
 /* P1, P2 online: elements of the seed shared with P0 that the offline phase drew; the cost face of the operation listed them. */
 static inline void *pq_context_take(struct pq_context *c, unsigned stream, size_t width, size_t first, size_t n)
 {
