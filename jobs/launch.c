@@ -1,5 +1,6 @@
 #include "launch.h"
 
+#include "../kernels/machine.h"
 #include "../model_io/tokens.h"
 
 #include <omp.h>
@@ -62,6 +63,27 @@ static enum pq_status open_tokens(struct pq_launch *l, struct pq_error *err)
     return PQ_OK;
 }
 
+/* A point that cannot fit would be killed without a word, after minutes. One host holds all parties; of several hosts each is
+ * taken to hold one party at most. */
+static enum pq_status check_memory(const struct pq_launch *l, const struct pq_plan *plan, struct pq_error *err)
+{
+    struct pq_machine m;
+    struct pq_prediction p;
+    uint64_t sum = 0, most = 0;
+    pq_machine_describe(&m);
+    pq_predict(plan, !l->options.no_verify, &p);
+    for (int r = 0; r < PQ_ROLES; r++) {
+        sum += p.memory[r];
+        most = p.memory[r] > most ? p.memory[r] : most;
+    }
+    pq_prediction_free(&p);
+    const uint64_t need = l->group.hosts == 1 ? sum : most;
+    if (need <= m.memory_bytes)
+        return PQ_OK;
+    return pq_fail(err, PQ_USER, "length %zu, batch %zu needs about %.1f GB on a host, which has %.1f: use a shorter --seq, a smaller "
+                   "--batch or a host for each party", plan->seq, plan->batch, (double)need / 1e9, (double)m.memory_bytes / 1e9);
+}
+
 static enum pq_status begin(struct pq_launch *l, enum pq_command command, int argc, char **argv, struct pq_error *err)
 {
     struct pq_options *o = &l->options;
@@ -81,7 +103,10 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
         s = open_tokens(l, err);
     if (s != PQ_OK)
         return s;
-    return pq_group_agree(&l->group, pq_points_make(o, &l->shape, l->group.ranks_max, &l->points, &l->point_count, err), err);
+    s = pq_points_make(o, &l->shape, l->group.ranks_max, &l->points, &l->point_count, err);
+    for (size_t i = 0; s == PQ_OK && i < l->point_count; i++)
+        s = check_memory(l, &l->points[i].plan, err);
+    return pq_group_agree(&l->group, s, err);
 }
 
 static bool asks_for_help(int argc, char **argv)

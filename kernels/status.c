@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum pq_status pq_fail(struct pq_error *err, enum pq_status status, const char *fmt, ...)
 {
@@ -30,7 +31,8 @@ void *pq_alloc(size_t bytes)
     void *p = aligned_alloc(align, rounded ? rounded : align);
     if (!p) {
         fprintf(stderr, "pqbert: out of memory: %zu bytes were asked for (`pqbert cost` predicts the need)\n", bytes);
-        abort();
+        fflush(NULL);
+        _exit(PQ_WORLD); /* a launcher ends the other ranks when one goes without a farewell */
     }
     if (align == large)
         madvise(p, rounded, MADV_HUGEPAGE); /* advice only: refused where there are none */
