@@ -23,7 +23,8 @@ static void print_operations(const struct pq_prediction *p)
         }
         if (on.bytes || off.bytes || on.multiply_adds)
             printf("  %-14s %14" PRIu64 " %14" PRIu64 " %12" PRIu64 " %8" PRIu64 " %16" PRIu64 " %12" PRIu64 "\n",
-                   pq_operation_name[o], off.bytes, on.bytes, on.messages, rounds, work, p->party[PQ_P2].at[PQ_ONLINE][o].lookups);
+                   pq_operation_name[o], off.bytes, on.bytes, on.messages, rounds, work,
+                   p->party[PQ_P2].at[PQ_ONLINE][o].lookups);
     }
 }
 
@@ -32,8 +33,9 @@ static void print_point(const struct pq_point *point)
     const struct pq_plan *plan = &point->plan;
     struct pq_prediction p;
     pq_predict(plan, true, &p);
-    printf("%s, %zu tokens, batch %zu, %zu rank%s per party, maximum %s, tables %s\n", pq_protocol_name[plan->protocol], plan->seq,
-           plan->batch, plan->ranks, plan->ranks == 1 ? "" : "s", pq_maximum_name[plan->maximum], pq_tables_name[plan->tables]);
+    printf("%s, %zu tokens, batch %zu, %zu rank%s per party, maximum %s, tables %s\n", pq_protocol_name[plan->protocol],
+           plan->seq, plan->batch, plan->ranks, plan->ranks == 1 ? "" : "s", pq_maximum_name[plan->maximum],
+           pq_tables_name[plan->tables]);
     for (int phase = 0; phase < PQ_PHASES; phase++) {
         uint64_t bytes[PQ_ROLES], messages = 0, all = 0, inside = 0;
         for (int r = 0; r < PQ_ROLES; r++) {
@@ -44,12 +46,14 @@ static void print_point(const struct pq_point *point)
             inside += n.internal_bytes;
         }
         printf("  %-8s sent %" PRIu64 " bytes by all parties (P0 %" PRIu64 ", P1 %" PRIu64 ", P2 %" PRIu64 "), %" PRIu64
-               " messages, %" PRIu64 " rounds; inside the parties %" PRIu64 " bytes\n", pq_phase_name[phase], all, bytes[0], bytes[1],
-               bytes[2], messages, pq_tally_rounds(p.party, (enum pq_phase)phase), inside);
+               " messages, %" PRIu64 " rounds; inside the parties %" PRIu64 " bytes\n",
+               pq_phase_name[phase], all, bytes[0], bytes[1], bytes[2], messages,
+               pq_tally_rounds(p.party, (enum pq_phase)phase), inside);
     }
-    printf("  memory   P0 %.0f MB (with verification), P1 %.0f MB, P2 %.0f MB; of it P2's material %.1f MB, weight shares %.0f MB a rank\n",
-           (double)p.memory[0] / 1e6, (double)p.memory[1] / 1e6, (double)p.memory[2] / 1e6, (double)p.material[0] * (double)plan->ranks / 1e6,
-           (double)p.weight_bytes / 1e6);
+    printf("  memory   P0 %.0f MB (with verification), P1 %.0f MB, P2 %.0f MB; of it P2's material %.1f MB, weight "
+           "shares %.0f MB a rank\n",
+           (double)p.memory[0] / 1e6, (double)p.memory[1] / 1e6, (double)p.memory[2] / 1e6,
+           (double)p.material[0] * (double)plan->ranks / 1e6, (double)p.weight_bytes / 1e6);
     print_operations(&p);
     pq_prediction_free(&p);
 }

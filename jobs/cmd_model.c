@@ -18,8 +18,8 @@ static struct pq_plan plain_plan(const struct pq_shape *shape, size_t seq, size_
 }
 
 /* Runs the plain engine over `batch` random sequences of length seq; logits are not needed. */
-static void run_plain(const struct pq_model *model, const struct pq_embedding *embedding, const struct pq_observer *observer,
-                      uint64_t seed, size_t seq, size_t batch)
+static void run_plain(const struct pq_model *model, const struct pq_embedding *embedding,
+                      const struct pq_observer *observer, uint64_t seed, size_t seq, size_t batch)
 {
     const struct pq_plan plan = plain_plan(&model->shape, seq, batch);
     uint32_t *token = pq_alloc(4 * seq * batch);
@@ -54,7 +54,8 @@ static void count_codes(void *user, uint32_t layer, const char *what, const uint
 static uint64_t print_trial(const struct trial *t)
 {
     uint64_t wrapped = 0;
-    printf("activation codes in %% per layer, and values that left their ring, on tokens the calibration did not see:\n");
+    printf(
+        "activation codes in %% per layer, and values that left their ring, on tokens the calibration did not see:\n");
     printf("%-6s", "layer");
     for (int c = -8; c < 8; c++)
         printf("%5d", c);
@@ -124,7 +125,8 @@ static void print_linear(const char *name, const struct pq_linear *l)
         least = l->multiplier[o] < least ? l->multiplier[o] : least;
         most = l->multiplier[o] > most ? l->multiplier[o] : most;
     }
-    printf("  %-14s %5u x %-5u  scale %.3g to %.3g  multiplier %u to %u\n", name, l->out, l->in, low, high, least, most);
+    printf("  %-14s %5u x %-5u  scale %.3g to %.3g  multiplier %u to %u\n", name, l->out, l->in, low, high, least,
+           most);
 }
 
 static enum pq_status info(const struct pq_options *o, struct pq_error *err)
@@ -137,8 +139,8 @@ static enum pq_status info(const struct pq_options *o, struct pq_error *err)
         return s;
     s = pq_model_read_public(o->argument, &embedding, err);
     if (s == PQ_OK && memcmp(model.id, embedding.id, 32))
-        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together", o->argument,
-                    o->argument);
+        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together",
+                    o->argument, o->argument);
     if (s == PQ_OK) {
         printf("model          %s\nchecksum       ", o->argument);
         for (int i = 0; i < 32; i++)

@@ -28,19 +28,24 @@ static enum pq_status plain(const struct pq_options *o, struct pq_error *err)
         return s;
     }
     if (memcmp(model.id, embedding.id, 32))
-        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together", o->model, o->model);
+        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together",
+                    o->model, o->model);
     else if (o->tokens)
         s = pq_tokens_read(o->tokens, &model.shape, &token, &count, err);
     else if (o->seq.value[0] > model.shape.max_seq)
-        s = pq_fail(err, PQ_USER, "length %llu is over the model's limit of %u tokens", (unsigned long long)o->seq.value[0],
-                    model.shape.max_seq);
+        s = pq_fail(err, PQ_USER, "length %llu is over the model's limit of %u tokens",
+                    (unsigned long long)o->seq.value[0], model.shape.max_seq);
     else {
         count = o->seq.value[0];
         token = pq_alloc(4 * count);
         pq_tokens_random(o->input_seed, &model.shape, token, count);
     }
     if (s == PQ_OK) {
-        const struct pq_plan plan = { .shape = model.shape, .seq = count, .batch = 1, .protocol = PQ_PREPROCESSED, .ranks = 1,
+        const struct pq_plan plan = { .shape = model.shape,
+                                      .seq = count,
+                                      .batch = 1,
+                                      .protocol = PQ_PREPROCESSED,
+                                      .ranks = 1,
                                       .softmax = pq_softmax_widths((uint32_t)count) };
         int32_t *logits = pq_alloc(4 * model.shape.labels);
         if (o->threads.count)

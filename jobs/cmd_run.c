@@ -9,7 +9,8 @@
 static void print_parties(const struct pq_launch *l, const struct pq_measurement *m)
 {
     const struct pq_point *p = &l->points[0];
-    printf("%s, %zu tokens, %zu rank%s per party, %zu thread%s per rank, maximum %s, tables %s, kernel %s, transport %s%s\n",
+    printf("%s, %zu tokens, %zu rank%s per party, %zu thread%s per rank, maximum %s, tables %s, kernel %s, transport "
+           "%s%s\n",
            pq_protocol_name[p->plan.protocol], p->plan.seq, p->plan.ranks, p->plan.ranks == 1 ? "" : "s", p->threads,
            p->threads == 1 ? "" : "s", pq_maximum_name[p->plan.maximum], pq_tables_name[p->plan.tables], l->gemm->name,
            pq_group_transport(&l->group), l->options.seed_given ? ", INSECURE-BENCH: fixed seed" : "");
@@ -19,9 +20,10 @@ static void print_parties(const struct pq_launch *l, const struct pq_measurement
         [PQ_P2] = "P2 assistant       held nothing; saw random shares",
     };
     for (int r = 0; r < PQ_ROLES; r++) {
-        const struct pq_count off = pq_tally_phase(&m->party[r], PQ_OFFLINE), on = pq_tally_phase(&m->party[r], PQ_ONLINE);
-        printf("  %-62s sent offline %12" PRIu64 " bytes, online %10" PRIu64 " bytes; peak memory %.0f MB\n", saw[r], off.bytes,
-               on.bytes, (double)m->peak_memory[r] / 1e6);
+        const struct pq_count off = pq_tally_phase(&m->party[r], PQ_OFFLINE),
+                              on = pq_tally_phase(&m->party[r], PQ_ONLINE);
+        printf("  %-62s sent offline %12" PRIu64 " bytes, online %10" PRIu64 " bytes; peak memory %.0f MB\n", saw[r],
+               off.bytes, on.bytes, (double)m->peak_memory[r] / 1e6);
     }
     printf("set-up %.1f ms, offline %.1f ms, online %.1f ms in %" PRIu64 " rounds\n", (double)m->setup_ns / 1e6,
            (double)m->offline_ns / 1e6, (double)m->online_ns / 1e6, pq_tally_rounds(m->party, PQ_ONLINE));
@@ -41,7 +43,8 @@ static enum pq_status report(const struct pq_launch *l, const struct pq_session 
         return status;
     }
     if (m->range_wrapped)
-        printf("warning: %" PRIu64 " values left their declared range and wrapped; the logits are not what the model means\n",
+        printf("warning: %" PRIu64
+               " values left their declared range and wrapped; the logits are not what the model means\n",
                m->range_wrapped);
     if (m->verdict == PQ_VALID)
         printf("VALID: logits equal the replayed ones bit for bit, counts equal the predicted ones\n"

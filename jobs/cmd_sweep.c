@@ -1,4 +1,5 @@
-/* pqbert sweep: all points of the lists in one launch, every repetition verified and written to the result file at once. */
+/* pqbert sweep: all points of the lists in one launch, every repetition verified and written to the result file at
+ * once. */
 #include "../kernels/machine.h"
 #include "commands.h"
 #include "environment.h"
@@ -74,7 +75,8 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
     struct pq_session session;
     const struct pq_session_setup setup = pq_launch_setup(l, p);
     char name[128];
-    snprintf(name, sizeof name, "%s S=%zu G=%zu threads=%zu", pq_protocol_name[p->plan.protocol], p->plan.seq, p->plan.ranks, p->threads);
+    snprintf(name, sizeof name, "%s S=%zu G=%zu threads=%zu", pq_protocol_name[p->plan.protocol], p->plan.seq,
+             p->plan.ranks, p->threads);
 
     struct pq_prediction predicted;
     pq_predict(&p->plan, !l->options.no_verify, &predicted);
@@ -95,8 +97,8 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
     pq_progress_note(&w->progress, "[%zu/%zu] %s: set-up", number, total, name);
     pq_session_open(&session, &setup);
     for (uint64_t i = 0; i < warmup + left; i++) {
-        pq_progress_note(&w->progress, "[%zu/%zu] %s: %s %" PRIu64, number, total, name, i < warmup ? "warm-up" : "repetition",
-                         i < warmup ? i + 1 : i - warmup + 1 + done);
+        pq_progress_note(&w->progress, "[%zu/%zu] %s: %s %" PRIu64, number, total, name,
+                         i < warmup ? "warm-up" : "repetition", i < warmup ? i + 1 : i - warmup + 1 + done);
         struct pq_measurement *now = i < warmup ? &warm : &m[i - warmup];
         pq_session_repeat(&session, token, now);
         if (l->group.world_rank != 0)
@@ -119,9 +121,11 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
         if (wrong)
             pq_progress_line(&w->progress, "[%zu/%zu] %s: INVALID (%s)", number, total, name, why);
         else
-            pq_progress_line(&w->progress, "[%zu/%zu] %s: online %.2f ms (median of %" PRIu64 "), floor %.2f ms, %.2f MB online by all parties, %s",
-                             number, total, name, median_ms(m, left), left, (double)r.floor_ns / 1e6, (double)r.online_bytes / 1e6,
-                             l->options.no_verify ? "UNCHECKED" : "VALID");
+            pq_progress_line(&w->progress,
+                             "[%zu/%zu] %s: online %.2f ms (median of %" PRIu64
+                             "), floor %.2f ms, %.2f MB online by all parties, %s",
+                             number, total, name, median_ms(m, left), left, (double)r.floor_ns / 1e6,
+                             (double)r.online_bytes / 1e6, l->options.no_verify ? "UNCHECKED" : "VALID");
     }
     if (token)
         pq_free_secret(token, 4 * setup.plan.seq * setup.plan.batch);
@@ -152,7 +156,8 @@ int pq_cmd_sweep(int argc, char **argv)
         for (size_t i = 0; i < l->point_count; i++)
             run_point(&w, &l->points[i], i + 1, l->point_count);
         if (first && w.invalid)
-            status = pq_fail(&err, PQ_INVALID, "%zu of %zu points are INVALID; no time is given for them", w.invalid, l->point_count);
+            status = pq_fail(&err, PQ_INVALID, "%zu of %zu points are INVALID; no time is given for them", w.invalid,
+                             l->point_count);
         status = pq_group_agree(&l->group, status, &err);
         if (first)
             pq_results_close(w.results);

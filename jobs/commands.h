@@ -1,4 +1,5 @@
-/* The program's commands, one file each. argv[0] is the command as typed; the result is the exit code (interface.md). */
+/* The program's commands, one file each. argv[0] is the command as typed; the result is the exit code (interface.md).
+ */
 #ifndef PQ_COMMANDS_H
 #define PQ_COMMANDS_H
 

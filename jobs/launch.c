@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each process opens only what its party may read (protocols.md section 8). P0's first rank reads the public file too, for
- * the verifier's embedding: it is public. */
+/* Each process opens only what its party may read (protocols.md section 8). P0's first rank reads the public file too,
+ * for the verifier's embedding: it is public. */
 static enum pq_status open_model(struct pq_launch *l, struct pq_error *err)
 {
     const char *prefix = l->options.model;
@@ -42,7 +42,8 @@ static enum pq_status open_model(struct pq_launch *l, struct pq_error *err)
     memcpy(public_id, l->model_id, 32);
     pq_group_broadcast(&l->group, 0, public_id, 32);
     if (memcmp(public_id, l->model_id, 32))
-        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together", prefix, prefix);
+        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together",
+                    prefix, prefix);
     return pq_group_agree(&l->group, s, err);
 }
 
@@ -63,8 +64,8 @@ static enum pq_status open_tokens(struct pq_launch *l, struct pq_error *err)
     return PQ_OK;
 }
 
-/* A point that cannot fit would be killed without a word, after minutes. One host holds all parties; of several hosts each is
- * taken to hold one party at most. */
+/* A point that cannot fit would be killed without a word, after minutes. One host holds all parties; of several hosts
+ * each is taken to hold one party at most. */
 static enum pq_status check_memory(const struct pq_launch *l, const struct pq_plan *plan, struct pq_error *err)
 {
     struct pq_machine m;
@@ -80,22 +81,28 @@ static enum pq_status check_memory(const struct pq_launch *l, const struct pq_pl
     const uint64_t need = l->group.hosts == 1 ? sum : most;
     if (need <= m.memory_bytes)
         return PQ_OK;
-    return pq_fail(err, PQ_USER, "length %zu, batch %zu needs about %.1f GB on a host, which has %.1f: use a shorter --seq, a smaller "
-                   "--batch or a host for each party", plan->seq, plan->batch, (double)need / 1e9, (double)m.memory_bytes / 1e9);
+    return pq_fail(
+        err, PQ_USER,
+        "length %zu, batch %zu needs about %.1f GB on a host, which has %.1f: use a shorter --seq, a smaller "
+        "--batch or a host for each party",
+        plan->seq, plan->batch, (double)need / 1e9, (double)m.memory_bytes / 1e9);
 }
 
 static enum pq_status begin(struct pq_launch *l, enum pq_command command, int argc, char **argv, struct pq_error *err)
 {
     struct pq_options *o = &l->options;
     enum pq_status s = pq_options_parse(command, argc, argv, o, &l->help, err);
-    if (s == PQ_OK && command == PQ_CMD_RUN && (o->protocol.count > 1 || o->ranks.count > 1 || o->threads.count > 1 || o->seq.count > 1))
+    if (s == PQ_OK && command == PQ_CMD_RUN &&
+        (o->protocol.count > 1 || o->ranks.count > 1 || o->threads.count > 1 || o->seq.count > 1))
         s = pq_fail(err, PQ_USER, "run does one inference: give one value for each option (sweep takes lists)");
     if (s == PQ_OK && !o->seq.count && !o->tokens)
         s = pq_fail(err, PQ_USER, "run needs --seq LENGTH or --tokens FILE");
     if (s == PQ_OK && o->tokens && o->batch != 1)
         s = pq_fail(err, PQ_USER, "--tokens holds one sequence: leave --batch out");
     if (s == PQ_OK && !(l->gemm = pq_gemm16_pick(o->kernel)))
-        s = pq_fail(err, PQ_USER, "--kernel %s: unknown, or this machine cannot run it (pqbert kernels lists what it can)", o->kernel);
+        s = pq_fail(err, PQ_USER,
+                    "--kernel %s: unknown, or this machine cannot run it (pqbert kernels lists what it can)",
+                    o->kernel);
     s = pq_group_agree(&l->group, s, err);
     if (s == PQ_OK)
         s = open_model(l, err);
@@ -117,7 +124,8 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
-enum pq_status pq_launch_begin(struct pq_launch *l, enum pq_command command, int *argc, char ***argv, struct pq_error *err)
+enum pq_status pq_launch_begin(struct pq_launch *l, enum pq_command command, int *argc, char ***argv,
+                               struct pq_error *err)
 {
     memset(l, 0, sizeof *l);
     memset(err, 0, sizeof *err);

@@ -1,5 +1,5 @@
-/* What run and sweep do first: start MPI, understand the command line alike on all ranks, and open the model, each party
- * what it may read. */
+/* What run and sweep do first: start MPI, understand the command line alike on all ranks, and open the model, each
+ * party what it may read. */
 #ifndef PQ_LAUNCH_H
 #define PQ_LAUNCH_H
 
@@ -21,7 +21,8 @@ struct pq_launch {
     uint32_t *file_token;          /* P1, with --tokens */
 };
 
-/* Every rank returns the same status; the error's text is on the one rank that prints it. Nothing has been computed yet. */
+/* Every rank returns the same status; the error's text is on the one rank that prints it. Nothing has been computed
+ * yet. */
 PQ_MUST_USE enum pq_status pq_launch_begin(struct pq_launch *l, enum pq_command command, int *argc, char ***argv,
                                            struct pq_error *err);
 

@@ -20,8 +20,10 @@ static void help(FILE *to)
     fprintf(to, "Usage: pqbert COMMAND [OPTION...]\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].does);
-    fprintf(to, "\npqbert COMMAND --help explains a command. Exit codes: 0 done and VALID, 1 the world failed, 2 a mistake in\n"
-                "the command line or in a file, 3 a result was INVALID.\n");
+    fprintf(
+        to,
+        "\npqbert COMMAND --help explains a command. Exit codes: 0 done and VALID, 1 the world failed, 2 a mistake in\n"
+        "the command line or in a file, 3 a result was INVALID.\n");
 }
 
 int main(int argc, char **argv)

@@ -11,47 +11,99 @@ const char *const pq_protocol_name[2] = { [PQ_PUBLISHED] = "published", [PQ_PREP
 const char *const pq_maximum_name[2] = { [PQ_TREE] = "tree", [PQ_COUNT] = "count" };
 const char *const pq_tables_name[2] = { [PQ_DIRECT] = "direct", [PQ_COMPACT] = "compact" };
 
-enum key { KEY_MODEL = 256, KEY_CONFIG, KEY_OUT, KEY_SEQ, KEY_INPUT_SEED, KEY_TOKENS, KEY_PROTOCOL, KEY_RANKS, KEY_THREADS,
-           KEY_BATCH, KEY_REPEAT, KEY_WARMUP, KEY_RESUME, KEY_SEED, KEY_MAX, KEY_TABLES, KEY_KERNEL, KEY_NET, KEY_BIND,
-           KEY_NO_VERIFY, KEY_CHECK, KEY_HELP };
+enum key {
+    KEY_MODEL = 256,
+    KEY_CONFIG,
+    KEY_OUT,
+    KEY_SEQ,
+    KEY_INPUT_SEED,
+    KEY_TOKENS,
+    KEY_PROTOCOL,
+    KEY_RANKS,
+    KEY_THREADS,
+    KEY_BATCH,
+    KEY_REPEAT,
+    KEY_WARMUP,
+    KEY_RESUME,
+    KEY_SEED,
+    KEY_MAX,
+    KEY_TABLES,
+    KEY_KERNEL,
+    KEY_NET,
+    KEY_NO_VERIFY,
+    KEY_CHECK,
+    KEY_HELP
+};
 
 enum { POINT = PQ_CMD_RUN | PQ_CMD_SWEEP, MODEL = PQ_CMD_PLAIN | PQ_CMD_COST | POINT };
 
-static const struct row { unsigned commands, needed; struct argp_option option; } table[] = {
+static const struct row {
+    unsigned commands, needed; /* which take it, which cannot do without */
+    struct argp_option option;
+} table[] = {
     { MODEL, MODEL, { "model", KEY_MODEL, "PREFIX", 0, "model files PREFIX.secret.h5 and PREFIX.public.h5", 0 } },
-    { PQ_CMD_SYNTH, PQ_CMD_SYNTH, { "config", KEY_CONFIG, "NAME", 0,
-      "bert-tiny, bert-mini, bert-base, bert-large, or layers=..,hidden=..,heads=..,ffn=..,vocab=..; precisions may follow a "
-      "name, as in bert-tiny,trunc=4", 0 } },
-    { PQ_CMD_SYNTH | PQ_CMD_SWEEP, PQ_CMD_SYNTH | PQ_CMD_SWEEP, { "out", KEY_OUT, "FILE", 0,
-      "what is written: PREFIX of the model files, or the result file", 0 } },
+    { PQ_CMD_SYNTH,
+      PQ_CMD_SYNTH,
+      { "config", KEY_CONFIG, "NAME", 0,
+        "bert-tiny, bert-mini, bert-base, bert-large, or layers=..,hidden=..,heads=..,ffn=..,vocab=..; precisions may "
+        "follow a name, as in bert-tiny,trunc=4",
+        0 } },
+    { PQ_CMD_SYNTH | PQ_CMD_SWEEP,
+      PQ_CMD_SYNTH | PQ_CMD_SWEEP,
+      { "out", KEY_OUT, "FILE", 0, "what is written: PREFIX of the model files, or the result file", 0 } },
     { MODEL, PQ_CMD_COST | PQ_CMD_SWEEP, { "seq", KEY_SEQ, "LIST", 0, "sequence lengths, 1 to 512", 0 } },
-    { PQ_CMD_PLAIN | POINT, 0, { "input-seed", KEY_INPUT_SEED, "N", 0, "random token ids from this seed (default 1)", 0 } },
-    { PQ_CMD_PLAIN | PQ_CMD_RUN, 0, { "tokens", KEY_TOKENS, "FILE", 0, "token ids from a file, which P1 alone reads", 0 } },
-    { PQ_CMD_COST | POINT, 0, { "protocol", KEY_PROTOCOL, "LIST", 0, "published, preprocessed (default preprocessed)", 0 } },
-    { PQ_CMD_COST | POINT, 0, { "ranks", KEY_RANKS, "LIST", 0,
-      "ranks per party, at most a third of the launch (default: a third of the launch; cost: 1)", 0 } },
+    { PQ_CMD_PLAIN | POINT,
+      0,
+      { "input-seed", KEY_INPUT_SEED, "N", 0, "random token ids from this seed (default 1)", 0 } },
+    { PQ_CMD_PLAIN | PQ_CMD_RUN,
+      0,
+      { "tokens", KEY_TOKENS, "FILE", 0, "token ids from a file, which P1 alone reads", 0 } },
+    { PQ_CMD_COST | POINT,
+      0,
+      { "protocol", KEY_PROTOCOL, "LIST", 0, "published, preprocessed (default preprocessed)", 0 } },
+    { PQ_CMD_COST | POINT,
+      0,
+      { "ranks", KEY_RANKS, "LIST", 0,
+        "ranks per party, at most a third of the launch (default: a third of the launch; cost: 1)", 0 } },
     { PQ_CMD_PLAIN | POINT, 0, { "threads", KEY_THREADS, "LIST", 0, "OpenMP threads per rank (default 1)", 0 } },
     { PQ_CMD_COST | POINT, 0, { "batch", KEY_BATCH, "N", 0, "sequences at once (default 1)", 0 } },
     { PQ_CMD_SWEEP, 0, { "repeat", KEY_REPEAT, "N", 0, "measured repetitions of each point (default 10)", 0 } },
-    { PQ_CMD_SWEEP, 0, { "warmup", KEY_WARMUP, "N", 0, "repetitions before them, verified but not recorded (default 2)", 0 } },
+    { PQ_CMD_SWEEP,
+      0,
+      { "warmup", KEY_WARMUP, "N", 0, "repetitions before them, verified but not recorded (default 2)", 0 } },
     { PQ_CMD_SWEEP, 0, { "resume", KEY_RESUME, NULL, 0, "continue FILE: skip what it holds already", 0 } },
-    { PQ_CMD_SYNTH | POINT, 0, { "seed", KEY_SEED, "N", 0,
-      "synth: which model (default 1). run, sweep: fixes the protocol's randomness, INSECURE-BENCH", 0 } },
+    { PQ_CMD_SYNTH | POINT,
+      0,
+      { "seed", KEY_SEED, "N", 0,
+        "synth: which model (default 1). run, sweep: fixes the protocol's randomness, INSECURE-BENCH", 0 } },
     { PQ_CMD_COST | POINT, 0, { "max", KEY_MAX, "KIND", 0, "maximum in softmax: auto, tree or count", 0 } },
-    { PQ_CMD_COST | POINT, 0, { "tables", KEY_TABLES, "KIND", 0,
-      "auto, direct (fewer rounds) or compact (less offline material)", 0 } },
+    { PQ_CMD_COST | POINT,
+      0,
+      { "tables", KEY_TABLES, "KIND", 0, "auto, direct (fewer rounds) or compact (less offline material)", 0 } },
     { POINT, 0, { "kernel", KEY_KERNEL, "NAME", 0, "matrix kernel (pqbert kernels lists them)", 0 } },
     { POINT, 0, { "net", KEY_NET, "LIST", 0, "none: the network as it is", 0 } },
-    { POINT, 0, { "no-verify", KEY_NO_VERIFY, NULL, 0,
-      "keep the input at P1: no replay, and results are UNCHECKED", 0 } },
-    { PQ_CMD_KERNELS, 0, { "check", KEY_CHECK, NULL, 0, "exit 3 where a tuned kernel is slower than what it replaces", 0 } },
+    { POINT,
+      0,
+      { "no-verify", KEY_NO_VERIFY, NULL, 0, "keep the input at P1: no replay, and results are UNCHECKED", 0 } },
+    { PQ_CMD_KERNELS,
+      0,
+      { "check", KEY_CHECK, NULL, 0, "exit 3 where a tuned kernel is slower than what it replaces", 0 } },
     { ~0u, 0, { "help", KEY_HELP, NULL, 0, "this text", -1 } },
 };
 enum { ROWS = sizeof table / sizeof *table };
 
-struct parse { struct pq_options *o; struct pq_error *err; enum pq_command command; uint64_t seen; int next; bool help; enum pq_status status; };
+struct parse {
+    struct pq_options *o;
+    struct pq_error *err;
+    enum pq_command command;
+    uint64_t seen;
+    int next;
+    bool help;
+    enum pq_status status;
+};
 
-static enum pq_status number(const char *name, const char *text, uint64_t low, uint64_t high, uint64_t *out, struct pq_error *err)
+static enum pq_status number(const char *name, const char *text, uint64_t low, uint64_t high, uint64_t *out,
+                             struct pq_error *err)
 {
     char *end;
     errno = 0;
@@ -78,7 +130,8 @@ static enum pq_status list(const char *name, const char *text, uint64_t low, uin
             for (v = 0; v < 2 && strcmp(item, names[v]); v++)
                 ;
             if (v == 2)
-                return pq_fail(err, PQ_USER, "--%s: there is no '%s'; use %s, %s or both", name, item, names[0], names[1]);
+                return pq_fail(err, PQ_USER, "--%s: there is no '%s'; use %s, %s or both", name, item, names[0],
+                               names[1]);
         } else {
             enum pq_status s = number(name, item, low, high, &v, err);
             if (s != PQ_OK)
@@ -92,10 +145,13 @@ static enum pq_status list(const char *name, const char *text, uint64_t low, uin
     return PQ_OK;
 }
 
-static enum pq_status choice(const char *name, const char *text, const char *const names[2], int *out, struct pq_error *err)
+static enum pq_status choice(const char *name, const char *text, const char *const names[2], int *out,
+                             struct pq_error *err)
 {
     *out = !strcmp(text, "auto") ? 0 : !strcmp(text, names[0]) ? 1 : !strcmp(text, names[1]) ? 2 : -1;
-    return *out >= 0 ? PQ_OK : pq_fail(err, PQ_USER, "--%s: there is no '%s'; use auto, %s or %s", name, text, names[0], names[1]);
+    return *out >= 0
+               ? PQ_OK
+               : pq_fail(err, PQ_USER, "--%s: there is no '%s'; use auto, %s or %s", name, text, names[0], names[1]);
 }
 
 static enum pq_status take(struct parse *p, int key, const char *name, char *text)
@@ -119,8 +175,14 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
     case KEY_WARMUP: return number(name, text, 0, 1000, &o->warmup, err);
     case KEY_INPUT_SEED: o->input_seed_given = true; return number(name, text, 0, UINT64_MAX, &o->input_seed, err);
     case KEY_SEED: o->seed_given = true; return number(name, text, 0, UINT64_MAX, &o->seed, err);
-    case KEY_MAX: s = choice(name, text, pq_maximum_name, &which, err); o->maximum = (enum pq_maximum_choice)which; return s;
-    case KEY_TABLES: s = choice(name, text, pq_tables_name, &which, err); o->tables = (enum pq_tables_choice)which; return s;
+    case KEY_MAX:
+        s = choice(name, text, pq_maximum_name, &which, err);
+        o->maximum = (enum pq_maximum_choice)which;
+        return s;
+    case KEY_TABLES:
+        s = choice(name, text, pq_tables_name, &which, err);
+        o->tables = (enum pq_tables_choice)which;
+        return s;
     case KEY_NET:
         if (strcmp(text, "none"))
             return pq_fail(err, PQ_USER, "--net %s: this version emulates no network; use none", text);
@@ -173,7 +235,8 @@ static struct argp argp_of(enum pq_command command, struct argp_option options[R
         if (table[r].commands & (unsigned)command)
             options[n++] = table[r].option;
     options[n] = (struct argp_option){ 0 };
-    return (struct argp){ .options = options, .parser = parse_one, .args_doc = command == PQ_CMD_INFO ? "PREFIX" : NULL };
+    const char *arguments = command == PQ_CMD_INFO ? "PREFIX" : NULL;
+    return (struct argp){ .options = options, .parser = parse_one, .args_doc = arguments };
 }
 
 void pq_options_help(enum pq_command command, char *name)
@@ -198,11 +261,14 @@ enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, 
     if (p.status != PQ_OK)
         return p.status;
     if (e)
-        return pq_fail(err, PQ_USER, "%s: '%s' cannot be understood here (unknown, or its value is missing); --help lists the options",
-                       argv[0], argv[p.next > 0 ? p.next - 1 : argc - 1]);
+        return pq_fail(
+            err, PQ_USER,
+            "%s: '%s' cannot be understood here (unknown, or its value is missing); --help lists the options", argv[0],
+            argv[p.next > 0 ? p.next - 1 : argc - 1]);
     for (size_t r = 0; r < ROWS; r++)
         if ((table[r].needed & (unsigned)command) && !(p.seen >> r & 1))
-            return pq_fail(err, PQ_USER, "%s needs --%s %s; --help explains it", argv[0], table[r].option.name, table[r].option.arg);
+            return pq_fail(err, PQ_USER, "%s needs --%s %s; --help explains it", argv[0], table[r].option.name,
+                           table[r].option.arg);
     if (command == PQ_CMD_INFO && !o->argument)
         return pq_fail(err, PQ_USER, "%s needs the PREFIX of a model's files", argv[0]);
     if (o->tokens && o->input_seed_given)

@@ -1,5 +1,5 @@
-/* The options of all commands: one table drives parsing, --help and the check that a command takes an option. Nothing is
- * silently repaired: an unknown, repeated or impossible option is the user's mistake, one line. */
+/* The options of all commands: one table drives parsing, --help and the check that a command takes an option. Nothing
+ * is silently repaired: an unknown, repeated or impossible option is the user's mistake, one line. */
 #ifndef PQ_OPTIONS_H
 #define PQ_OPTIONS_H
 
@@ -21,7 +21,7 @@ struct pq_options {
     const char *model, *config, *out, *tokens, *kernel;
     struct pq_list seq, ranks, threads, protocol;
     uint64_t batch, repeat, warmup, input_seed, seed;
-    bool seed_given, input_seed_given, resume, no_verify, check, bind_none;
+    bool seed_given, input_seed_given, resume, no_verify, check;
     enum pq_maximum_choice maximum;
     enum pq_tables_choice tables;
     const char *net;
@@ -29,16 +29,23 @@ struct pq_options {
 };
 
 /* Which command takes which options: letters of the table in options.c. */
-enum pq_command { PQ_CMD_SYNTH = 1, PQ_CMD_INFO = 2, PQ_CMD_PLAIN = 4, PQ_CMD_COST = 8, PQ_CMD_RUN = 16, PQ_CMD_SWEEP = 32,
-                  PQ_CMD_KERNELS = 64 };
+enum pq_command {
+    PQ_CMD_SYNTH = 1,
+    PQ_CMD_INFO = 2,
+    PQ_CMD_PLAIN = 4,
+    PQ_CMD_COST = 8,
+    PQ_CMD_RUN = 16,
+    PQ_CMD_SWEEP = 32,
+    PQ_CMD_KERNELS = 64
+};
 
 /* Prints what --help shows: usage and the command's options. */
 void pq_options_help(enum pq_command command, char *name);
 
 /* argv[0] is the command's name as the user typed it. With --help only sets *help. PQ_USER otherwise when the line
  * cannot be understood, or misses an option that the command needs. */
-PQ_MUST_USE enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, struct pq_options *o, bool *help,
-                                            struct pq_error *err);
+PQ_MUST_USE enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, struct pq_options *o,
+                                            bool *help, struct pq_error *err);
 
 /* Names of the protocols and variants, as users type them. */
 extern const char *const pq_protocol_name[2], *const pq_maximum_name[2], *const pq_tables_name[2];

@@ -21,8 +21,10 @@ static struct pq_list or_default(const struct pq_list *given, uint64_t value)
 static enum pq_status check_ranks(uint64_t ranks, const struct pq_shape *s, size_t ranks_max, struct pq_error *err)
 {
     if (ranks > s->heads)
-        return pq_fail(err, PQ_USER, "%llu ranks per party are more than the model's %u attention heads: use at most %u "
-                       "ranks per party", (unsigned long long)ranks, s->heads, s->heads);
+        return pq_fail(err, PQ_USER,
+                       "%llu ranks per party are more than the model's %u attention heads: use at most %u "
+                       "ranks per party",
+                       (unsigned long long)ranks, s->heads, s->heads);
     if (ranks_max && ranks > ranks_max)
         return pq_fail(err, PQ_USER, "--ranks %llu: this launch has %zu ranks per party; launch %llu processes",
                        (unsigned long long)ranks, ranks_max, 3 * (unsigned long long)ranks);
@@ -41,8 +43,10 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
         if (seqs.value[i] > shape->max_seq)
             return pq_fail(err, PQ_USER, "length %llu is over the model's limit of %u tokens",
                            (unsigned long long)seqs.value[i], shape->max_seq);
-        else if (2 * seqs.value[i] * o->batch * (shape->ffn > shape->hidden ? shape->ffn : shape->hidden) > UINT64_C(1) << 30)
-            return pq_fail(err, PQ_USER, "length %llu times batch %llu makes one activation larger than 1 GiB: use a smaller --batch",
+        else if (2 * seqs.value[i] * o->batch * (shape->ffn > shape->hidden ? shape->ffn : shape->hidden) > UINT64_C(1)
+                                                                                                                << 30)
+            return pq_fail(err, PQ_USER,
+                           "length %llu times batch %llu makes one activation larger than 1 GiB: use a smaller --batch",
                            (unsigned long long)seqs.value[i], (unsigned long long)o->batch);
     for (size_t i = 0; i < ranks.count; i++) {
         enum pq_status s = check_ranks(ranks.value[i], shape, ranks_max, err);
@@ -64,7 +68,8 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
     return PQ_OK;
 }
 
-uint64_t pq_point_floor_ns(const struct pq_point *p, const struct pq_prediction *predicted, double peak, double bandwidth)
+uint64_t pq_point_floor_ns(const struct pq_point *p, const struct pq_prediction *predicted, double peak,
+                           double bandwidth)
 {
     double work = 0, lookups = 0;
     for (int r = 0; r < PQ_ROLES; r++) {

@@ -75,7 +75,9 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
 
 void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m, uint64_t repetition)
 {
-    static const char *const verdicts[] = { [PQ_VALID] = "VALID", [PQ_WRONG] = "INVALID", [PQ_UNCHECKED] = "UNCHECKED" };
+    static const char *const verdicts[] = {
+        [PQ_VALID] = "VALID", [PQ_WRONG] = "INVALID", [PQ_UNCHECKED] = "UNCHECKED"
+    };
     const time_t now = time(NULL);
     struct tm utc;
     r->repetition = repetition;
@@ -103,18 +105,21 @@ void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m,
     strftime(r->utc, sizeof r->utc, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
-enum pq_status pq_record_compare(const struct pq_measurement *m, const struct pq_prediction *predicted, struct pq_error *err)
+enum pq_status pq_record_compare(const struct pq_measurement *m, const struct pq_prediction *predicted,
+                                 struct pq_error *err)
 {
     for (int r = 0; r < PQ_ROLES; r++)
         for (int phase = 0; phase < PQ_PHASES; phase++)
             for (int o = 0; o < PQ_OPERATIONS; o++) {
                 const struct pq_count *a = &m->party[r].at[phase][o], *b = &predicted->party[r].at[phase][o];
                 if (!pq_count_agrees(a, b))
-                    return pq_fail(err, PQ_INVALID, "P%d %s %s: sent %" PRIu64 " bytes in %" PRIu64 " messages and %" PRIu64
-                                   " rounds (inside the party %" PRIu64 " in %" PRIu64 "), cost predicted %" PRIu64 ", %" PRIu64
-                                   ", %" PRIu64 " (%" PRIu64 ", %" PRIu64 ")", r, pq_phase_name[phase], pq_operation_name[o],
-                                   a->bytes, a->messages, a->rounds, a->internal_bytes, a->internal_messages, b->bytes,
-                                   b->messages, b->rounds, b->internal_bytes, b->internal_messages);
+                    return pq_fail(err, PQ_INVALID,
+                                   "P%d %s %s: sent %" PRIu64 " bytes in %" PRIu64 " messages and %" PRIu64
+                                   " rounds (inside the party %" PRIu64 " in %" PRIu64 "), cost predicted %" PRIu64
+                                   ", %" PRIu64 ", %" PRIu64 " (%" PRIu64 ", %" PRIu64 ")",
+                                   r, pq_phase_name[phase], pq_operation_name[o], a->bytes, a->messages, a->rounds,
+                                   a->internal_bytes, a->internal_messages, b->bytes, b->messages, b->rounds,
+                                   b->internal_bytes, b->internal_messages);
             }
     return PQ_OK;
 }
@@ -140,7 +145,8 @@ static uint64_t median(const struct pq_measurement *m, size_t n, int role, int p
     return middle;
 }
 
-size_t pq_record_operations(const struct pq_measurement *m, size_t repetitions, uint64_t point, struct pq_op_record **ops)
+size_t pq_record_operations(const struct pq_measurement *m, size_t repetitions, uint64_t point,
+                            struct pq_op_record **ops)
 {
     size_t count = 0;
     *ops = pq_alloc(PQ_ROLES * PQ_PHASES * PQ_OPERATIONS * sizeof **ops);

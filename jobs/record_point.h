@@ -1,4 +1,5 @@
-/* From a point, its prediction and a measurement to the records of the result file, and the exact comparison of counts. */
+/* From a point, its prediction and a measurement to the records of the result file, and the exact comparison of counts.
+ */
 #ifndef PQ_RECORD_POINT_H
 #define PQ_RECORD_POINT_H
 
@@ -14,9 +15,11 @@ void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m,
 
 /* PQ_OK when bytes, messages, rounds and bytes inside the parties of every operation and phase are what cost predicted;
  * else PQ_INVALID and which differs. */
-PQ_MUST_USE enum pq_status pq_record_compare(const struct pq_measurement *m, const struct pq_prediction *predicted, struct pq_error *err);
+PQ_MUST_USE enum pq_status pq_record_compare(const struct pq_measurement *m, const struct pq_prediction *predicted,
+                                             struct pq_error *err);
 
 /* Rows of /ops for a point from its repetitions: times are medians. *ops is malloc'ed. */
-size_t pq_record_operations(const struct pq_measurement *m, size_t repetitions, uint64_t point, struct pq_op_record **ops);
+size_t pq_record_operations(const struct pq_measurement *m, size_t repetitions, uint64_t point,
+                            struct pq_op_record **ops);
 
 #endif

@@ -139,7 +139,8 @@ void pq_ring_add(void *dst, const void *a, const void *b, size_t n, unsigned t)
 }
 
 #define TRUNCATE(name, out, in) \
-    PQ_CLONES static void name(out *restrict d, const in *restrict s, size_t n, in keep, unsigned shift, in small, in one) \
+    PQ_CLONES static void name(out *restrict d, const in *restrict s, size_t n, in keep, unsigned shift, in small, \
+                               in one) \
     { \
         for (size_t i = 0; i < n; i++) \
             d[i] = (out)((((in)((in)(s[i] - one) & keep) >> shift) + one) & small); \

@@ -1,5 +1,5 @@
-/* Packing with pext and pdep: eight values of up to 8 bits, or four of up to 16, in one instruction. Compiled with -mbmi2; bits.c
- * asks the machine first. */
+/* Packing with pext and pdep: eight values of up to 8 bits, or four of up to 16, in one instruction. Compiled with
+ * -mbmi2; bits.c asks the machine first. */
 #include "bits_variants.h"
 
 #if defined(__BMI2__)
@@ -14,7 +14,8 @@ static uint64_t lanes(unsigned t, unsigned width)
     return one * ((UINT64_C(1) << t) - 1);
 }
 
-/* Whole words are stored where t bytes are meant, so the last groups, whose word would end beyond the array, are left. */
+/* Whole words are stored where t bytes are meant, so the last groups, whose word would end beyond the array, are left.
+ */
 static size_t groups_of(size_t n, unsigned t, size_t word)
 {
     size_t groups = n / 8, bytes = (n * t + 7) / 8;

@@ -1,5 +1,5 @@
-/* Packing for machines with BMI2, behind bits.h alone: bits_bmi2.c handles whole groups of 8 values of t bits, t = 1 to 15, and
- * returns how many values it did; bits.c does the rest. */
+/* Packing for machines with BMI2, behind bits.h alone: bits_bmi2.c handles whole groups of 8 values of t bits, t = 1 to
+ * 15, and returns how many values it did; bits.c does the rest. */
 #ifndef PQ_BITS_VARIANTS_H
 #define PQ_BITS_VARIANTS_H
 

@@ -1,7 +1,7 @@
 /* Plain loops over shares, compiled once for every x86-64 and again for AVX2 and AVX-512; the loader picks by what the
- * machine can run. For kernel files whose loops the compiler vectorises well by itself: the C text is the definition and
- * the tuned variant at once. Under a sanitizer there is one version only (its runtime is not ready when the loader picks). On static functions
- * only: GCC and clang give the clones of others different names. */
+ * machine can run. For kernel files whose loops the compiler vectorises well by itself: the C text is the definition
+ * and the tuned variant at once. Under a sanitizer there is one version only (its runtime is not ready when the loader
+ * picks). On static functions only: GCC and clang give the clones of others different names. */
 #ifndef PQ_CLONES_H
 #define PQ_CLONES_H
 

@@ -35,7 +35,8 @@ static const unsigned leaf7_avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; 
 
 bool pq_cpu_bmi2(void)
 {
-    return __builtin_cpu_supports("bmi2"); /* general registers only: no state to ask the system for. Asked often: cached */
+    return __builtin_cpu_supports(
+        "bmi2"); /* general registers only: no state to ask the system for. Asked often: cached */
 }
 
 bool pq_cpu_avx2(void)

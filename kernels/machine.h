@@ -37,7 +37,8 @@ char *pq_machine_topology_xml(void);
 /* Peak resident memory of this process in bytes (VmHWM). */
 uint64_t pq_machine_peak_memory(void);
 
-/* Starts the peak anew from what is resident now; where the system does not allow that, the peak since the start stays. */
+/* Starts the peak anew from what is resident now; where the system does not allow that, the peak since the start stays.
+ */
 void pq_machine_restart_peak_memory(void);
 
 /* Monotonic clock in nanoseconds. Only differences on one process mean anything. */

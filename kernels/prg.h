@@ -4,8 +4,9 @@
  *   block(inference, op, stream, index) = AES_key( inference | op << 8 + stream | index )    (4 + 4 + 8 bytes)
  *
  * inference and op word little-endian, index big-endian. The blocks of one (inference, op, stream) in order of index
- * form its stream of bytes. Elements of w bits stand in it one after the other, little-endian; 4-bit elements low nibble
- * first, bits lowest first. An address is used for one purpose, once per run: see stream.h for who uses which. */
+ * form its stream of bytes. Elements of w bits stand in it one after the other, little-endian; 4-bit elements low
+ * nibble first, bits lowest first. An address is used for one purpose, once per run: see stream.h for who uses which.
+ */
 #ifndef PQ_PRG_H
 #define PQ_PRG_H
 

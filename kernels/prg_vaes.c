@@ -1,5 +1,5 @@
-/* Four blocks a register, eight registers in flight, which hides the latency of a round. Compiled with -mvaes and AVX-512;
- * prg.c asks the machine first. Where the compiler does not target x86-64 nothing is usable. */
+/* Four blocks a register, eight registers in flight, which hides the latency of a round. Compiled with -mvaes and
+ * AVX-512; prg.c asks the machine first. Where the compiler does not target x86-64 nothing is usable. */
 #include "prg_vaes.h"
 #include "machine.h"
 
@@ -61,7 +61,8 @@ static inline struct schedule schedule_of(const struct pq_vaes_key *k, const uin
 /* Counters of four blocks from their indices. */
 static inline __m512i counters(const struct schedule *s, __m256i index)
 {
-    const __m512i twice = _mm512_permutexvar_epi64(_mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0), _mm512_castsi256_si512(index));
+    const __m512i twice =
+        _mm512_permutexvar_epi64(_mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0), _mm512_castsi256_si512(index));
     return _mm512_mask_mov_epi64(_mm512_shuffle_epi8(twice, s->swap), 0x55, s->prefix);
 }
 

@@ -13,7 +13,8 @@ bool pq_vaes_usable(void);
 void pq_vaes_expand(struct pq_vaes_key *k, const uint8_t key[16]);
 
 /* Blocks with counter prefix (8 bytes) | index (big-endian): n scattered ones, or n from `first` on. out[16*n]. */
-void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const uint64_t *index, size_t n, uint8_t *out);
+void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const uint64_t *index, size_t n,
+                    uint8_t *out);
 void pq_vaes_range(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first, size_t n, uint8_t *out);
 
 #endif

@@ -8,11 +8,13 @@ static void moments(uint32_t *restrict sum, uint32_t *restrict squares, struct p
     const uint32_t public_part = first;
     for (size_t k = 0; k < len; k++) {
         const uint8_t *restrict delta = h.delta + k * tokens, *restrict rho = h.rho + k * tokens;
-        const uint32_t *restrict c0 = h.c0 + k * tokens, *restrict c1 = h.c1 + k * tokens, *restrict product = c0c1 + k * tokens;
+        const uint32_t *restrict c0 = h.c0 + k * tokens, *restrict c1 = h.c1 + k * tokens,
+                                 *restrict product = c0c1 + k * tokens;
         for (size_t t = 0; t < tokens; t++) {
             const uint32_t d = delta[t], bit = 0u - rho[t]; /* all ones where rho is 1 */
             sum[t] += public_part * d + c0[t] + (c1[t] & bit);
-            squares[t] += public_part * d * d + 2 * d * c0[t] + ((2 * d * c1[t] + 2 * product[t] + (public_part << 16)) & bit);
+            squares[t] +=
+                public_part * d * d + 2 * d * c0[t] + ((2 * d * c1[t] + 2 * product[t] + (public_part << 16)) & bit);
         }
     }
 }
@@ -24,16 +26,17 @@ void pq_share_moments(uint32_t *sum, uint32_t *squares, struct pq_lift_view h,
 }
 
 PQ_CLONES
-static void normalise(uint32_t *restrict y, struct pq_lift_view h, const uint32_t *restrict c0m, const uint32_t *restrict c1m,
-                        const uint32_t *restrict mu, const uint32_t *restrict m, const uint32_t *restrict hr, size_t len,
-                        size_t tokens, uint32_t channels, bool first)
+static void normalise(uint32_t *restrict y, struct pq_lift_view h, const uint32_t *restrict c0m,
+                      const uint32_t *restrict c1m, const uint32_t *restrict mu, const uint32_t *restrict m,
+                      const uint32_t *restrict hr, size_t len, size_t tokens, uint32_t channels, bool first)
 {
     const uint32_t public_part = first;
     for (size_t k = 0; k < len; k++)
         for (size_t t = 0; t < tokens; t++) {
             const size_t i = k * tokens + t;
             const uint32_t d = h.delta[i], bit = 0u - h.rho[i], factor = mu[t];
-            const uint32_t product = d * (public_part * factor + m[t]) + factor * h.c0[i] + c0m[i] + ((factor * h.c1[i] + c1m[i]) & bit);
+            const uint32_t product =
+                d * (public_part * factor + m[t]) + factor * h.c0[i] + c0m[i] + ((factor * h.c1[i] + c1m[i]) & bit);
             y[i] = channels * product - hr[t];
         }
 }

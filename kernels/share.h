@@ -1,5 +1,5 @@
-/* Elementwise arithmetic on shares that P1 and P2 do online, in rings as their comments say. Loops only: no communication, no
- * branch or address depends on a value. Arrays are [len][tokens], channel-major. */
+/* Elementwise arithmetic on shares that P1 and P2 do online, in rings as their comments say. Loops only: no
+ * communication, no branch or address depends on a value. Arrays are [len][tokens], channel-major. */
 #ifndef PQ_SHARE_H
 #define PQ_SHARE_H
 
@@ -10,15 +10,16 @@
 /* What a lifted value is made of at one party (mpi/engine.h, pq_lifted). */
 struct pq_lift_view { const uint8_t *delta, *rho; const uint32_t *c0, *c1; };
 
-/* Per token, added to sum and squares (mod 2^32): this party's share of sum h and of sum h^2 over len channels. `first`: P1, who
- * adds what is public. c0c1 is its share of c0*c1. */
-void pq_share_moments(uint32_t *sum, uint32_t *squares, struct pq_lift_view h, const uint32_t *c0c1, size_t len, size_t tokens,
-                      bool first);
+/* Per token, added to sum and squares (mod 2^32): this party's share of sum h and of sum h^2 over len channels.
+ * `first`: P1, who adds what is public. c0c1 is its share of c0*c1. */
+void pq_share_moments(uint32_t *sum, uint32_t *squares, struct pq_lift_view h, const uint32_t *c0c1, size_t len,
+                      size_t tokens, bool first);
 
-/* y = channels * h * r - hr (mod 2^32) in this party's shares: mu the opened r - m, m this party's half of m, hr its share of
- * H*r, each [tokens]. */
-void pq_share_normalise(uint32_t *y, struct pq_lift_view h, const uint32_t *c0m, const uint32_t *c1m, const uint32_t *mu,
-                        const uint32_t *m, const uint32_t *hr, size_t len, size_t tokens, uint32_t channels, bool first);
+/* y = channels * h * r - hr (mod 2^32) in this party's shares: mu the opened r - m, m this party's half of m, hr its
+ * share of H*r, each [tokens]. */
+void pq_share_normalise(uint32_t *y, struct pq_lift_view h, const uint32_t *c0m, const uint32_t *c1m,
+                        const uint32_t *mu, const uint32_t *m, const uint32_t *hr, size_t len, size_t tokens,
+                        uint32_t channels, bool first);
 
 /* reshare_code: the parts of its last opening and of its result (mpi/engine.h). */
 void pq_share_carry(uint16_t *g, const uint16_t *carry, const uint16_t *sign, const uint8_t *rho, size_t n);

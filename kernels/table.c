@@ -142,7 +142,8 @@ void pq_wrap_table(uint8_t *dst, unsigned b, uint32_t offset, uint32_t flip)
 }
 
 PQ_CLONES
-static void table_index(uint16_t *restrict index, const uint8_t *restrict high, const uint8_t *restrict low, unsigned low_bits, size_t n)
+static void table_index(uint16_t *restrict index, const uint8_t *restrict high, const uint8_t *restrict low,
+                        unsigned low_bits, size_t n)
 {
     if (low)
         for (size_t i = 0; i < n; i++)
@@ -157,7 +158,8 @@ void pq_table_index(uint16_t *index, const uint8_t *high, const uint8_t *low, un
     table_index(index, high, low, low_bits, n);
 }
 
-/* Tables are read at one place each, so nothing but we ourselves can tell the memory what comes next: this far ahead. */
+/* Tables are read at one place each, so nothing but we ourselves can tell the memory what comes next: this far ahead.
+ */
 enum { AHEAD = 48 };
 
 #define READ(type, bits, entry) \
@@ -184,8 +186,8 @@ void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t
 
 /* In which block of a stream the entries lie, and which entry of the block they are; entries of 2^log_w bits. */
 PQ_CLONES
-static void locate(uint64_t *restrict block, uint16_t *restrict within, size_t first, size_t each, const uint16_t *restrict index,
-                   size_t n, unsigned log_w)
+static void locate(uint64_t *restrict block, uint16_t *restrict within, size_t first, size_t each,
+                   const uint16_t *restrict index, size_t n, unsigned log_w)
 {
     for (size_t i = 0; i < n; i++) {
         const uint64_t bit = (first + i) * each * 8 + ((uint64_t)index[i] << log_w);
@@ -194,8 +196,8 @@ static void locate(uint64_t *restrict block, uint16_t *restrict within, size_t f
     }
 }
 
-void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each, const uint16_t *index,
-                   size_t n, unsigned out_bits)
+void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each,
+                   const uint16_t *index, size_t n, unsigned out_bits)
 {
     uint64_t block[PQ_TABLE_DRAW];
     uint16_t within[PQ_TABLE_DRAW];

@@ -1,7 +1,7 @@
 /* Many small tables: rotating and masking them (P0, offline) and reading them at public indices (P1 and P2, online);
  * protocols.md section 3, look-ups. A table of 2^index_bits entries of w bits (w = 1, 4, 8, 16 or 32) is a string of
- * w * 2^index_bits bits, lowest first, so rotating it by Delta entries is rotating the string by w*Delta bits. Rotation is
- * by conditional selects and shifts: no address or branch depends on Delta. */
+ * w * 2^index_bits bits, lowest first, so rotating it by Delta entries is rotating the string by w*Delta bits. Rotation
+ * is by conditional selects and shifts: no address or branch depends on Delta. */
 #ifndef PQ_TABLE_H
 #define PQ_TABLE_H
 
@@ -13,8 +13,8 @@
 /* Bytes of one table of 2^index_bits entries of w bits; at least one byte. */
 size_t pq_table_bytes(unsigned index_bits, unsigned w);
 
-/* Packs 2^index_bits entries (int8_t, uint16_t or uint32_t as content_bytes says, reduced mod 2^out_bits) into a table of
- * pq_entry_bits(out_bits)-bit entries. dst has pq_table_bytes(...) bytes and is padded to 8. */
+/* Packs 2^index_bits entries (int8_t, uint16_t or uint32_t as content_bytes says, reduced mod 2^out_bits) into a table
+ * of pq_entry_bits(out_bits)-bit entries. dst has pq_table_bytes(...) bytes and is padded to 8. */
 void pq_table_pack(uint64_t *dst, const void *content, unsigned content_bytes, unsigned index_bits, unsigned out_bits);
 
 /* dst(i) = table(i + offset mod 2^index_bits); dst and table of max(8, pq_table_bytes) bytes, not overlapping. Tables
@@ -28,15 +28,15 @@ void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsi
 /* out = table - half entry by entry mod 2^w, on `bytes` bytes (w = 1: exclusive or). out may be half. */
 void pq_table_mask(uint8_t *out, const uint64_t *table, const uint8_t *half, size_t bytes, unsigned w);
 
-/* out[i] = entry index[i] of the i-th of n tables that lie one after the other, `each` bytes apart, in Z_2^out_bits, as elements of
- * pq_ring_bytes(out_bits). P2 online: its halves are in memory. */
+/* out[i] = entry index[i] of the i-th of n tables that lie one after the other, `each` bytes apart, in Z_2^out_bits, as
+ * elements of pq_ring_bytes(out_bits). P2 online: its halves are in memory. */
 void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits);
 
-/* The same from the stream `at`, where the tables are numbered from `first` on and `each` apart: P1 online, one AES block an entry.
- * n <= PQ_TABLE_DRAW. */
+/* The same from the stream `at`, where the tables are numbered from `first` on and `each` apart: P1 online, one AES
+ * block an entry. n <= PQ_TABLE_DRAW. */
 enum { PQ_TABLE_DRAW = 1024 };
-void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each, const uint16_t *index,
-                   size_t n, unsigned out_bits);
+void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each,
+                   const uint16_t *index, size_t n, unsigned out_bits);
 
 /* index[i] = high[i] << low_bits | low[i]; low NULL: high alone. */
 void pq_table_index(uint16_t *index, const uint8_t *high, const uint8_t *low, unsigned low_bits, size_t n);

@@ -1,5 +1,5 @@
-/* Keeps HDF5 from printing its own error stack while a file is read or written: our one line says what is wrong. Used by
- * model_io/ and results/. Between begin and end, on the thread that calls HDF5. */
+/* Keeps HDF5 from printing its own error stack while a file is read or written: our one line says what is wrong. Used
+ * by model_io/ and results/. Between begin and end, on the thread that calls HDF5. */
 #ifndef PQ_QUIET_H
 #define PQ_QUIET_H
 

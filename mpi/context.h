@@ -48,14 +48,15 @@ static inline struct pq_address pq_context_at(const struct pq_context *c, unsign
     return (struct pq_address){ c->inference, c->engine.op, stream };
 }
 
-/* P1, P2 online: elements of the seed shared with P0 that the offline phase drew; the cost face of the operation listed them. */
+/* P1, P2 online: elements of the seed shared with P0 that the offline phase drew; the cost face of the operation listed
+ * them. */
 static inline void *pq_context_take(struct pq_context *c, unsigned stream, size_t width, size_t first, size_t n)
 {
     return pq_draws_take(&c->draws, c->engine.op, stream, width, first, n);
 }
 
-/* Elements are handled in chunks of this many, the unit of OpenMP's split; a multiple of 64, so that packed chunks of any
- * width start at a byte, and small enough that a chunk's buffers stay in the nearest cache. */
+/* Elements are handled in chunks of this many, the unit of OpenMP's split; a multiple of 64, so that packed chunks of
+ * any width start at a byte, and small enough that a chunk's buffers stay in the nearest cache. */
 enum { PQ_CHUNK = 1024 };
 static inline size_t pq_chunk(size_t n, size_t i0)
 {

@@ -69,8 +69,8 @@ static inline void pq_cost_lookups(struct pq_cost *c, size_t n)
         pq_cost_at(c, r, PQ_ONLINE)->lookups += n;
 }
 
-/* Online draws of n elements of `width` bytes from number `first` on, in this operation: P1's alone (its halves of what P0 deals),
- * or both P1's and P2's (masks). */
+/* Online draws of n elements of `width` bytes from number `first` on, in this operation: P1's alone (its halves of what
+ * P0 deals), or both P1's and P2's (masks). */
 static inline void pq_cost_draw_p1(struct pq_cost *c, unsigned stream, size_t width, size_t first, size_t n)
 {
     pq_draws_plan(&c->draws[PQ_P1], c->engine.op, stream, width, first, n);
@@ -102,7 +102,8 @@ static inline void pq_cost_gather(struct pq_cost *c, enum pq_role role, enum pq_
 }
 
 /* Inside a party: this rank sends each other rank its block of `vectors` vectors of n 32-bit numbers. */
-static inline void pq_cost_reduce_blocks(struct pq_cost *c, enum pq_role role, enum pq_phase phase, size_t n, size_t vectors)
+static inline void pq_cost_reduce_blocks(struct pq_cost *c, enum pq_role role, enum pq_phase phase, size_t n,
+                                         size_t vectors)
 {
     const struct pq_plan *p = &c->engine.plan;
     for (size_t j = 0; j < p->ranks; j++) {

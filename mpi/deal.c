@@ -17,7 +17,8 @@ void pq_deal_tables(struct pq_context *c, unsigned output, size_t first, size_t 
         for (size_t k = 0; k < m; k += AT_ONCE) {
             const size_t some = m - k < AT_ONCE ? m - k : AT_ONCE;
             uint64_t table[MAX_TABLE_WORDS];
-            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE + output), (first + i0 + k) * each, some * each, dst + k * each);
+            pq_prg_fill(c->s01, pq_context_at(c, PQ_S_TABLE + output), (first + i0 + k) * each, some * each,
+                        dst + k * each);
             for (size_t i = k; i < k + some; i++) {
                 make(table, i0 + i, user);
                 pq_table_mask(dst + i * each, table, dst + i * each, each, w);

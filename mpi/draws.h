@@ -1,7 +1,8 @@
-/* Randomness that P1 and P2 draw in bulk: masks of openings, their halves of numbers that P0 deals. Which elements an inference
- * draws follows from the plan, so the cost engine writes the list, the offline phase draws it all (while P0 deals), and online
- * each operation takes what is next: reading it costs half of making it. Entries of tables are not in the list: an inference reads one
- * entry of each table, which is cheaper to make on the fly than to store them all. */
+/* Randomness that P1 and P2 draw in bulk: masks of openings, their halves of numbers that P0 deals. Which elements an
+ * inference draws follows from the plan, so the cost engine writes the list, the offline phase draws it all (while P0
+ * deals), and online each operation takes what is next: reading it costs half of making it. Entries of tables are not
+ * in the list: an inference reads one entry of each table, which is cheaper to make on the fly than to store them all.
+ */
 #ifndef PQ_DRAWS_H
 #define PQ_DRAWS_H
 
@@ -10,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* n elements of `width` bytes from number `first` on, of stream `stream` of operation `op`, from the seed shared with P0. */
+/* n elements of `width` bytes from number `first` on, of stream `stream` of operation `op`, from the seed shared with
+ * P0. */
 struct pq_draw { uint32_t op, stream; size_t width, first, n, offset; };
 
 struct pq_draws {

@@ -11,8 +11,8 @@ const char *const pq_operation_name[PQ_OPERATIONS] = {
     [PQ_OP_POOLER] = "pooler", [PQ_OP_CLASSIFIER] = "classifier", [PQ_OP_OUTPUT] = "output",
 };
 
-/* Every operation is reached through here, so that each has its own number in every engine. Never twice in one expression:
- * C does not say which call comes first. */
+/* Every operation is reached through here, so that each has its own number in every engine. Never twice in one
+ * expression: C does not say which call comes first. */
 static const struct pq_ops *next(struct pq_engine *e)
 {
     e->op++;

@@ -14,8 +14,10 @@ struct pq_rss pq_softmax(struct pq_engine *e, struct pq_add u, uint32_t layer);
 /* Maximum over len of 4-bit signed codes; o is u opened. tree: ceil(log2 len) - 1 rounds here; count: 1 round. */
 struct pq_add pq_maximum(struct pq_engine *e, struct pq_opened o, struct pq_add u);
 
-/* LayerNorm of h in Z_2^8: the next linear layer's input (gathered RSS codes) and the next residual (section 4 step 5). */
-void pq_layernorm(struct pq_engine *e, struct pq_add h, uint32_t layer, unsigned which, struct pq_rss *code, struct pq_add *residual);
+/* LayerNorm of h in Z_2^8: the next linear layer's input (gathered RSS codes) and the next residual (section 4 step 5).
+ */
+void pq_layernorm(struct pq_engine *e, struct pq_add h, uint32_t layer, unsigned which, struct pq_rss *code,
+                  struct pq_add *residual);
 
 /* What follows a truncated value: its table to 4-bit codes (content int8_t [channels][2^bits]), and reshare, by the
  * plan's kind of tables. */

@@ -3,8 +3,8 @@
  * online (and P0 in `published`). Every engine performs the same operations in the same order; `op` counts them and
  * addresses randomness.
  *
- * Each kind of value has its own type, so a share cannot be passed where a public value is meant. In memory an element of
- * Z_2^b takes pq_ring_bytes(b) bytes. A pointer is NULL in an engine that does not know that part:
+ * Each kind of value has its own type, so a share cannot be passed where a public value is meant. In memory an element
+ * of Z_2^b takes pq_ring_bytes(b) bytes. A pointer is NULL in an engine that does not know that part:
  *
  *            pq_rss                     pq_add                      pq_opened             pq_lifted
  *   plain    clear                      clear                       clear                 clear
@@ -50,8 +50,8 @@ struct pq_lifted {
 };
 
 /* A table T from Z_2^index_bits (times Z_2^index2_bits) to one or two rings. content[o] is NULL where the model is not
- * known; else entries of content_bytes[o] (1: int8_t, 2: uint16_t, 4: uint32_t), [channels][2^(index_bits+index2_bits)],
- * reduced mod 2^out_bits[o]. */
+ * known; else entries of content_bytes[o] (1: int8_t, 2: uint16_t, 4: uint32_t),
+ * [channels][2^(index_bits+index2_bits)], reduced mod 2^out_bits[o]. */
 struct pq_table {
     unsigned index_bits, index2_bits, outputs, out_bits[2], content_bytes[2];
     const void *content[2];
@@ -76,28 +76,33 @@ struct pq_ops {
     /* Per head and sequence: z[j][i] = sum over d of k[d][j] * q[d][i], [groups][keys][queries]. preprocessed: P1's
      * share is k2*(q2+q1) + k1*q2 + r; published: k1*q1 + k1*q2 + k2*q1 + r (r = s01's PQ_S_PRODUCT). */
     struct pq_add (*scores)(struct pq_engine *e, struct pq_rss qkv);
-    /* z[d][i] = sum over j of v[d][j] * p[j][i], channel-major [heads*head_dim][tokens]; same shares, v for k, p for q. */
+    /* z[d][i] = sum over j of v[d][j] * p[j][i], channel-major [heads*head_dim][tokens]; same shares, v for k, p for q.
+     */
     struct pq_add (*context)(struct pq_engine *e, struct pq_rss qkv, struct pq_rss p);
 
-    /* Bits [top - t, top) of a value within 2^top: reduce both shares mod 2^top, P1 subtracts 1, both drop top - t bits,
-     * P1 adds 1, mod 2^t (protocols.md section 3). Nothing at all when top == t. plain rounds to nearest: floor(z / 2^s + 1/2).
-     * is_signed: z is in [-2^(top-1), 2^(top-1)), else [0, 2^top). Local. */
+    /* Bits [top - t, top) of a value within 2^top: reduce both shares mod 2^top, P1 subtracts 1, both drop top - t
+     * bits, P1 adds 1, mod 2^t (protocols.md section 3). Nothing at all when top == t. plain rounds to nearest: floor(z
+     * / 2^s + 1/2). is_signed: z is in [-2^(top-1), 2^(top-1)), else [0, 2^top). Local. */
     struct pq_add (*truncate)(struct pq_engine *e, struct pq_add z, unsigned top, unsigned t, bool is_signed);
     /* a + b in the ring both share (Z_2^8, signed). Local. */
     struct pq_add (*add)(struct pq_engine *e, struct pq_add a, struct pq_add b);
-    /* Sum over len: [groups][len][width] -> [groups][1][width], same ring. Local. clear: `is_signed` says how to read it. */
+    /* Sum over len: [groups][len][width] -> [groups][1][width], same ring. Local. clear: `is_signed` says how to read
+     * it. */
     struct pq_add (*row_sum)(struct pq_engine *e, struct pq_add x, bool is_signed);
 
     /* delta = x - Delta. 2*bits per element, 1 round. */
     struct pq_opened (*open)(struct pq_engine *e, struct pq_add x);
-    /* row - x with row [groups][1][width] repeated over len, unsigned mod 2^bits; offset is the difference. No round. */
+    /* row - x with row [groups][1][width] repeated over len, unsigned mod 2^bits; offset is the difference. No round.
+     */
     struct pq_opened (*difference)(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
 
     /* out[o] = T_o(x), for all outputs of the table. No round. Material 2^index_bits * entry_bits a look-up and output.
      * clear of an output is signed if is_signed. */
-    void (*read)(struct pq_engine *e, struct pq_opened x, const struct pq_table *table, bool is_signed, struct pq_add *out);
+    void (*read)(struct pq_engine *e, struct pq_opened x, const struct pq_table *table, bool is_signed,
+                 struct pq_add *out);
     /* T(x, row) with row [groups][1][width] repeated over len; entry index x * 2^index2_bits + row. Unsigned result. */
-    struct pq_add (*read_pair)(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *table);
+    struct pq_add (*read_pair)(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
+                               const struct pq_table *table);
     /* One level of the maximum tree: y_j = max(x_j, x_(j+h)) for j < h = floor(len/2), and y_h = x_(len-1) when len is
      * odd, where xs is the share x was opened from. Signed 4-bit. Pair (j, j+h) of group g and column w has element
      * number (g*h + j)*width + w among all groups; entry index delta_j * 16 + delta_(j+h). No round. */
@@ -122,15 +127,15 @@ struct pq_ops {
     /* h in Z_2^8, signed: opens delta = h + 128 - Delta (8 bits each way) and rho = w ^ r (1 bit each way). 2 rounds.
      * c0 = Delta - 256 r - 128, c1 = -256 (1 - 2r), in Z_2^32. Masks and wrap table as in reshare_code, 8-bit masks. */
     struct pq_lifted (*lift)(struct pq_engine *e, struct pq_add h);
-    /* V = n*sum(h^2) - (sum h)^2 per token, unsigned in Z_2^32, n = all channels: sums over this rank's channels are added
-     * inside the party and land at the rank that owns the token (dim [1][1][own tokens]). H = sum h is opened by its owner
-     * (64 bits a token, 1 round). P1's share of sum(h^2): sum of delta^2 + 2 delta c0 + rho (2 delta c1 + 2 c0c1 + 2^16) in
-     * its shares c0, c1, c0c1, plus its share of sum c0^2; of V: n * that - (eta^2 + 2 eta Lambda + its share of Lambda^2),
-     * eta = H - Lambda opened, Lambda from PQ_S_MASK (32 bits, element = token). */
+    /* V = n*sum(h^2) - (sum h)^2 per token, unsigned in Z_2^32, n = all channels: sums over this rank's channels are
+     * added inside the party and land at the rank that owns the token (dim [1][1][own tokens]). H = sum h is opened by
+     * its owner (64 bits a token, 1 round). P1's share of sum(h^2): sum of delta^2 + 2 delta c0 + rho (2 delta c1 + 2
+     * c0c1 + 2^16) in its shares c0, c1, c0c1, plus its share of sum c0^2; of V: n * that - (eta^2 + 2 eta Lambda + its
+     * share of Lambda^2), eta = H - Lambda opened, Lambda from PQ_S_MASK (32 bits, element = token). */
     struct pq_add (*variance)(struct pq_engine *e, struct pq_lifted *h);
-    /* y = (n*h - H) * r in Z_2^32, signed, where r [1][1][own tokens] is opened as mu = r - m by its owner (m: PQ_S_MASK of
-     * this op, 64 bits a token, 1 round) and shared inside the party. P1's share: n (delta mu + delta m + mu c0 + c0m +
-     * rho (mu c1 + c1m)) - (eta mu + eta m + mu Lambda + Lambda m) in its shares. */
+    /* y = (n*h - H) * r in Z_2^32, signed, where r [1][1][own tokens] is opened as mu = r - m by its owner (m:
+     * PQ_S_MASK of this op, 64 bits a token, 1 round) and shared inside the party. P1's share: n (delta mu + delta m +
+     * mu c0 + c0m + rho (mu c1 + c1m)) - (eta mu + eta m + mu Lambda + Lambda m) in its shares. */
     struct pq_add (*normalise)(struct pq_engine *e, struct pq_lifted h, struct pq_add r);
 
     /* Opens the logits [labels][batch] to P1 alone: P2 sends its share. 1 round (one-way). clear signed 16 bits. */

@@ -118,8 +118,9 @@ static uint64_t model_bytes(const struct pq_shape *s)
 {
     const uint64_t weights = (uint64_t)s->layers * s->hidden * (4 * (uint64_t)s->hidden + 2 * s->ffn) +
                              (uint64_t)s->hidden * s->hidden;
-    const uint64_t tables = (uint64_t)s->layers * ((3 * (uint64_t)s->hidden + s->ffn) << s->trunc) +
-                            (uint64_t)s->layers * s->hidden * ((4u << s->norm_trunc) + (1u << pq_context_trunc(s->trunc)));
+    const uint64_t tables =
+        (uint64_t)s->layers * ((3 * (uint64_t)s->hidden + s->ffn) << s->trunc) +
+        (uint64_t)s->layers * s->hidden * ((4u << s->norm_trunc) + (1u << pq_context_trunc(s->trunc)));
     return weights + tables;
 }
 
@@ -157,7 +158,8 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         const uint64_t drawn[PQ_ROLES] = { 0, c.draws[PQ_P1].bytes, c.draws[PQ_P2].bytes };
 
         const uint64_t weights = operands * packed_weights(plan, j), values = c.arena_peak[0] + c.arena_peak[1];
-        const uint64_t scratch = values > largest ? values : largest, kept = weights / 4 < KEPT_BYTES ? weights / 4 : KEPT_BYTES;
+        const uint64_t scratch = values > largest ? values : largest,
+                       kept = weights / 4 < KEPT_BYTES ? weights / 4 : KEPT_BYTES;
         const uint64_t process = PROCESS_BYTES + kept;
         if (j == 0)
             out->weight_bytes = weights;

@@ -56,14 +56,16 @@ static struct pq_opened difference_idle(struct pq_engine *e, struct pq_opened ro
     return (struct pq_opened){ .dim = x.dim, .bits = x.bits };
 }
 
-static void read_idle(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)
+static void read_idle(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed,
+                      struct pq_add *out)
 {
     (void)e, (void)is_signed;
     for (unsigned o = 0; o < t->outputs; o++)
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
 }
 
-static struct pq_add read_pair_idle(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
+static struct pq_add read_pair_idle(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
+                                    const struct pq_table *t)
 {
     (void)e, (void)row;
     return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };

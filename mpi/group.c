@@ -92,7 +92,8 @@ static void sleep_ns(long ns)
     nanosleep(&t, NULL);
 }
 
-void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *request, int count, MPI_Status *status, int patient)
+void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *request, int count, MPI_Status *status,
+                   int patient)
 {
     enum { POLLS = 2000, YIELDS = 4000 };
     long nap = 20000; /* 20 us, up to 1 ms */

@@ -1,6 +1,6 @@
-/* Who is who. The 3*Gmax processes of a launch are P0's ranks first, then P1's, then P2's, so that a launcher that fills
- * nodes in order puts each party on its own nodes. Rank j of a party talks to rank j of another party and to its own
- * party. A point of a sweep may use fewer ranks per party (G <= Gmax); the others wait without using a core.
+/* Who is who. The 3*Gmax processes of a launch are P0's ranks first, then P1's, then P2's, so that a launcher that
+ * fills nodes in order puts each party on its own nodes. Rank j of a party talks to rank j of another party and to its
+ * own party. A point of a sweep may use fewer ranks per party (G <= Gmax); the others wait without using a core.
  *
  * Only mpi/ includes MPI's header. */
 #ifndef PQ_GROUP_H
@@ -23,8 +23,8 @@ struct pq_group {
     int hosts;
 };
 
-/* Starts MPI (one thread talks), duplicates communicators, makes MPI return errors. PQ_USER when the number of processes
- * is no multiple of 3. All ranks get the same answer. */
+/* Starts MPI (one thread talks), duplicates communicators, makes MPI return errors. PQ_USER when the number of
+ * processes is no multiple of 3. All ranks get the same answer. */
 PQ_MUST_USE enum pq_status pq_group_start(int *argc, char ***argv, struct pq_group *g, struct pq_error *err);
 void pq_group_finish(struct pq_group *g);
 
@@ -34,8 +34,8 @@ int pq_group_rank_of(const struct pq_group *g, enum pq_role role, size_t j);
 /* "P1 rank 3 (host name)" for messages; static text per process. */
 const char *pq_group_name(const struct pq_group *g);
 
-/* What carries messages between the parties: "shared memory" when all ranks are on one host, else "network". Every rank calls
- * it the first time (pq_group_start does). */
+/* What carries messages between the parties: "shared memory" when all ranks are on one host, else "network". Every rank
+ * calls it the first time (pq_group_start does). */
 const char *pq_group_transport(const struct pq_group *g);
 
 /* The world's failure: prints rank, phase and text, and ends the whole job with exit code 1. */
@@ -44,8 +44,8 @@ void pq_group_die(const struct pq_group *g, const char *phase, const char *fmt, 
 /* Control traffic: uncounted, over all ranks of the launch. Waiting ranks sleep. */
 void pq_group_barrier(const struct pq_group *g);
 void pq_group_broadcast(const struct pq_group *g, int root, void *data, size_t bytes);
-/* The worst status over all ranks; every rank returns the same. The line that explains it stays in *err on the first rank that
- * has it, which prints it; elsewhere the text is emptied. */
+/* The worst status over all ranks; every rank returns the same. The line that explains it stays in *err on the first
+ * rank that has it, which prints it; elsewhere the text is emptied. */
 enum pq_status pq_group_agree(const struct pq_group *g, enum pq_status mine, struct pq_error *err);
 /* Every rank's `bytes` bytes at rank 0, in world order; `all` is only used there. */
 void pq_group_collect(const struct pq_group *g, const void *mine, void *all, size_t bytes);
@@ -55,7 +55,8 @@ void pq_group_receive(const struct pq_group *g, int from, void *data, size_t byt
 
 /* Waits for requests: polls at first, then lets others run, then sleeps in growing steps, so that more ranks than cores
  * make progress and a long wait costs nothing. `patient` sleeps from the start. */
-void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *request, int count, MPI_Status *status, int patient);
+void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *request, int count, MPI_Status *status,
+                   int patient);
 
 /* Ends the job when an MPI call failed. */
 #define PQ_MPI(g, phase, call) \

@@ -21,8 +21,8 @@ static bool verifies(const struct pq_session *s)
     return s->setup.verify && s->setup.group->world_rank == 0;
 }
 
-/* All ranks leave this at nearly the same moment: the first barrier is patient, so that nobody burns a core while others
- * still work; the second is not, so that nobody oversleeps the start of what is timed. */
+/* All ranks leave this at nearly the same moment: the first barrier is patient, so that nobody burns a core while
+ * others still work; the second is not, so that nobody oversleeps the start of what is timed. */
 static void start_together(const struct pq_group *g)
 {
     MPI_Request q;
@@ -113,7 +113,8 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
         const uint64_t start = pq_now_ns();
         pq_link_phase(&s->link, PQ_SETUP, PQ_OP_SETUP);
         share_seeds(s);
-        pq_weights_share(&s->weights, &s->link, &s->setup.plan, setup->gemm, setup->model, s->s01, s->s02, SETUP_NUMBER);
+        pq_weights_share(&s->weights, &s->link, &s->setup.plan, setup->gemm, setup->model, s->s01, s->s02,
+                         SETUP_NUMBER);
         pq_link_pause(&s->link);
         s->setup_ns = pq_now_ns() - start;
         prepare_context(s, &s->party);

@@ -8,14 +8,14 @@
  *       pq_session_repeat(&s, token, &m);   offline, online, verification
  *   pq_session_close(&s);
  *
- * Verification is not part of the protocol: after the online phase P1 hands its tokens, logits and s12 to P0's first rank,
- * which replays the inference from the clear values and compares every logit (protocols.md section 6); the verdict and the number
- * of overflows go to all ranks. From then on P0 could undo what it is sent of later repetitions, so a verifying run measures, it
- * does not protect its input from P0. With verify off P1's input, seed and logits stay at P1, and the verdict is UNCHECKED.
- * Counts, times and memory sizes of every rank go to world rank 0 in any case.
+ * Verification is not part of the protocol: after the online phase P1 hands its tokens, logits and s12 to P0's first
+ * rank, which replays the inference from the clear values and compares every logit (protocols.md section 6); the
+ * verdict and the number of overflows go to all ranks. From then on P0 could undo what it is sent of later repetitions,
+ * so a verifying run measures, it does not protect its input from P0. With verify off P1's input, seed and logits stay
+ * at P1, and the verdict is UNCHECKED. Counts, times and memory sizes of every rank go to world rank 0 in any case.
  *
- * The channels between ranks are taken to be private, as protocols.md section 1 assumes of parties on their own machines: MPI
- * does not encrypt, and on one host nothing separates processes of one user. */
+ * The channels between ranks are taken to be private, as protocols.md section 1 assumes of parties on their own
+ * machines: MPI does not encrypt, and on one host nothing separates processes of one user. */
 #ifndef PQ_INFERENCE_H
 #define PQ_INFERENCE_H
 

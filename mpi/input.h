@@ -5,8 +5,8 @@
 #include "context.h"
 #include "cost.h"
 
-/* P1 sends x2 = code - x1 of this rank's hidden channels to P2 (2 bytes an element, 1 round); x1 comes from s01, x0 = 0, so
- * P0 receives nothing. P2's share of the residual comes from s12 and nothing is sent for it. */
+/* P1 sends x2 = code - x1 of this rank's hidden channels to P2 (2 bytes an element, 1 round); x1 comes from s01, x0 =
+ * 0, so P0 receives nothing. P2's share of the residual comes from s12 and nothing is sent for it. */
 void pq_embed_deal(struct pq_engine *e, struct pq_rss *code, struct pq_add *residual);
 void pq_embed_online(struct pq_engine *e, struct pq_rss *code, struct pq_add *residual);
 void pq_embed_cost(struct pq_engine *e, struct pq_rss *code, struct pq_add *residual);

@@ -63,7 +63,8 @@ static size_t unit_of(const struct pq_plan *p, uint32_t layer, enum pq_linear_id
 }
 
 /* z += left * x over this rank's rows. */
-static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed *p, int which, const uint16_t *x, size_t tokens)
+static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed *p, int which, const uint16_t *x,
+                       size_t tokens)
 {
     if (!p->rows.count) /* more ranks than rows: nothing to do here */
         return;

@@ -56,7 +56,8 @@ static int piece(size_t left)
     return left < PIECE ? (int)left : PIECE;
 }
 
-void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in, size_t in_bytes)
+void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
+                      size_t in_bytes)
 {
     const struct pq_group *g = l->group;
     const char *phase = pq_phase_name[l->phase];

@@ -1,6 +1,6 @@
 /* The one door for protocol messages. It counts bytes (also by peer), messages, rounds and waiting per phase and
- * operation, at the sender; traffic inside a party apart. Receives are posted before sends, messages are cut into pieces of at most 1 GiB.
- * One thread per process talks. A failed message ends the job with rank and phase.
+ * operation, at the sender; traffic inside a party apart. Receives are posted before sends, messages are cut into
+ * pieces of at most 1 GiB. One thread per process talks. A failed message ends the job with rank and phase.
  *
  * Time: between two calls of pq_link_begin everything that is not spent in this door is booked as computing. */
 #ifndef PQ_LINK_H
@@ -27,7 +27,8 @@ void pq_link_pause(struct pq_link *l);
 void pq_link_begin(struct pq_link *l, enum pq_operation operation);
 
 /* One round between P1 and P2: both send and receive. No message where a size is 0, no round where both are. */
-void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in, size_t in_bytes);
+void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
+                      size_t in_bytes);
 
 /* One-way. The receiver waits at once and books a round. */
 void pq_link_send(struct pq_link *l, enum pq_role to, const void *data, size_t bytes);
@@ -42,8 +43,8 @@ void pq_link_sent(struct pq_link *l, MPI_Request *request, int count);
 /* Receives one message of at most `room` bytes (at most 1 GiB), returns its size. No round. */
 size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t room);
 
-/* Inside a party. gather: each rank's block of a whole array (blocks in rank order, block_bytes[ranks]) to all ranks; this
- * rank's block is already in place in `whole`. */
+/* Inside a party. gather: each rank's block of a whole array (blocks in rank order, block_bytes[ranks]) to all ranks;
+ * this rank's block is already in place in `whole`. */
 void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes);
 /* sum[i] mod 2^32 over all ranks, i < n * vectors, delivered in blocks: rank j gets, for each of `vectors` vectors of n
  * numbers, the block pq_split(n, ranks, j): out[vectors][block]. */

@@ -19,8 +19,8 @@ struct pq_add pq_truncate_online(struct pq_engine *e, struct pq_add z, unsigned 
     y.share = pq_context_alloc(c, n * to);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK)
-        pq_share_truncate((uint8_t *)y.share + i * to, (const uint8_t *)z.share + i * from, pq_chunk(n, i), z.bits, top, t,
-                          c->role == PQ_P1);
+        pq_share_truncate((uint8_t *)y.share + i * to, (const uint8_t *)z.share + i * from, pq_chunk(n, i), z.bits, top,
+                          t, c->role == PQ_P1);
     return y;
 }
 
@@ -106,7 +106,8 @@ static size_t block_of(const struct pq_plan *p, struct pq_dim d, size_t j)
 
 static struct pq_dim gathered_dim(struct pq_dim d)
 {
-    return (struct pq_dim){ .groups = 1, .len = d.all / d.width, .width = d.width, .first = 0, .all = d.all, .unit = 1 };
+    return (
+        struct pq_dim){ .groups = 1, .len = d.all / d.width, .width = d.width, .first = 0, .all = d.all, .unit = 1 };
 }
 
 struct pq_rss pq_gather_run(struct pq_engine *e, struct pq_rss x)

@@ -16,7 +16,8 @@ static uint32_t element_of(const void *v, size_t i, unsigned bits)
     }
 }
 
-/* A look-up's online face, whatever the index is made of: n <= PQ_CHUNK tables from number `first` of the whole value on. */
+/* A look-up's online face, whatever the index is made of: n <= PQ_CHUNK tables from number `first` of the whole value
+ * on. */
 static void read_chunk(const struct pq_context *c, void *out, const uint8_t *material, unsigned stream, size_t first,
                        size_t each, const uint16_t *index, size_t n, unsigned out_bits)
 {
@@ -26,7 +27,8 @@ static void read_chunk(const struct pq_context *c, void *out, const uint8_t *mat
         pq_table_draw(out, c->s01, pq_context_at(c, stream), first, each, index, n, out_bits);
 }
 
-void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)
+void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed,
+                    struct pq_add *out)
 {
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(x.dim);
@@ -52,7 +54,12 @@ void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_tab
 }
 
 /* Tables of a look-up: packed[channels][words], rotated by each element's offset. */
-struct rotated { const uint64_t *packed; size_t words, channels, width, first; unsigned index_bits, w, bits; const void *offset; };
+struct rotated {
+    const uint64_t *packed;
+    size_t words, channels, width, first;
+    unsigned index_bits, w, bits;
+    const void *offset;
+};
 
 static void make_rotated(uint64_t *table, size_t i, const void *user)
 {
@@ -73,8 +80,9 @@ void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table
         for (size_t k = 0; k < t->channels; k++)
             pq_table_pack(packed + k * words, (const uint8_t *)t->content[o] + k * entries * t->content_bytes[o],
                           t->content_bytes[o], t->index_bits, t->out_bits[o]);
-        const struct rotated r = { packed, words, t->channels, x.dim.width ? x.dim.width : 1, x.dim.first, t->index_bits, w,
-                                   x.bits, x.offset };
+        const struct rotated r = { packed,      words,         t->channels, x.dim.width ? x.dim.width : 1,
+                                   x.dim.first, t->index_bits, w,           x.bits,
+                                   x.offset };
         pq_deal_tables(c, o, x.dim.first, n, each, w, make_rotated, &r);
         pq_free_secret(packed, t->channels * words * 8);
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
@@ -99,7 +107,8 @@ static size_t row_of(struct pq_dim d, size_t i)
     return i / (d.len * d.width) * d.width + i % d.width;
 }
 
-struct pq_add pq_read_pair_online(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
+struct pq_add pq_read_pair_online(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
+                                  const struct pq_table *t)
 {
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(t->out_bits[0]);
@@ -118,8 +127,8 @@ struct pq_add pq_read_pair_online(struct pq_engine *e, struct pq_opened x, struc
             some = x.dim.width - column < i0 + m - i ? x.dim.width - column : i0 + m - i;
             pq_table_index(index + (i - i0), delta + i, delta_row + row_of(x.dim, i), t->index2_bits, some);
         }
-        read_chunk(c, (uint8_t *)y.share + i0 * width, material ? material + i0 * each : NULL, PQ_S_TABLE, x.dim.first + i0,
-                   each, index, m, t->out_bits[0]);
+        read_chunk(c, (uint8_t *)y.share + i0 * width, material ? material + i0 * each : NULL, PQ_S_TABLE,
+                   x.dim.first + i0, each, index, m, t->out_bits[0]);
     }
     return y;
 }

@@ -1,6 +1,6 @@
-/* Offline material on its way from P0 to P2, and in P2's memory: one run of bytes per inference and rank, in the order in
- * which the operations consume it. P0 fills staging buffers and sends each when it is full, while it fills the next; P2
- * receives straight into place. Each operation's part starts at a multiple of 64 bytes. */
+/* Offline material on its way from P0 to P2, and in P2's memory: one run of bytes per inference and rank, in the order
+ * in which the operations consume it. P0 fills staging buffers and sends each when it is full, while it fills the next;
+ * P2 receives straight into place. Each operation's part starts at a multiple of 64 bytes. */
 #ifndef PQ_MATERIAL_H
 #define PQ_MATERIAL_H
 

@@ -53,7 +53,8 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
             if (c->role == PQ_P2)
                 pq_table_read(out, material + pair * PAIR_BYTES, PAIR_BYTES, index, m, PQ_CODE_BITS);
             else
-                pq_table_draw(out, c->s01, pq_context_at(c, PQ_S_TABLE), first_pair(d) + pair, PAIR_BYTES, index, m, PQ_CODE_BITS);
+                pq_table_draw(out, c->s01, pq_context_at(c, PQ_S_TABLE), first_pair(d) + pair, PAIR_BYTES, index, m,
+                              PQ_CODE_BITS);
         }
     uint8_t *out = y.share;
     for (size_t g = 0; g < d.groups && d.len % 2; g++) /* the odd one goes up as it is */

@@ -1,8 +1,8 @@
 /* The two maxima's own look-ups (protocols.md section 3, maximum of a row); encoder.c strings them together.
  *
  * halves: one level of the tree, a two-input table of 256 4-bit entries per pair. Material 128 bytes a pair.
- * count_at_least: a table of 16 entries with 15 outputs (one per threshold -7..7), summed over the row on the way. A lane
- * of 8 bits (rows up to 255) or 16, 16 lanes: material 256 or 512 bytes a score. */
+ * count_at_least: a table of 16 entries with 15 outputs (one per threshold -7..7), summed over the row on the way. A
+ * lane of 8 bits (rows up to 255) or 16, 16 lanes: material 256 or 512 bytes a score. */
 #ifndef PQ_MAXIMUM_H
 #define PQ_MAXIMUM_H
 

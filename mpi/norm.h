@@ -1,14 +1,16 @@
-/* LayerNorm's own operations (protocols.md section 4 step 5); encoder.c strings them together. engine.h gives the formulas.
+/* LayerNorm's own operations (protocols.md section 4 step 5); encoder.c strings them together. engine.h gives the
+ * formulas.
  *
- * Here h is never opened in the large ring: its lift is delta + c0 + rho*c1 with delta and rho public and c0, c1 known to P0,
- * so sums of squares and products with r are linear in numbers that P0 deals. Against opening h under a 32-bit mask this
- * saves 8 bytes an element online.
+ * Here h is never opened in the large ring: its lift is delta + c0 + rho*c1 with delta and rho public and c0, c1 known
+ * to P0, so sums of squares and products with r are linear in numbers that P0 deals. Against opening h under a 32-bit
+ * mask this saves 8 bytes an element online.
  *
  * n channels over G ranks, T tokens; "own tokens" are this rank's block of T. Costs, P1 and P2 each, per rank:
  *
  *   lift       8 + 1 bits an element, 2 rounds; material 32 + 8 bytes an element
- *   variance   4 bytes an own token, 1 round; material 4 bytes an element, 8 an own token; inside the party 8 bytes a token
- *   normalise  4 bytes an own token, 1 round; material 8 bytes an element, 4 an own token; inside the party 8 bytes a token */
+ *   variance   4 bytes an own token, 1 round; material 4 bytes an element, 8 an own token; inside the party 8 bytes a
+ * token normalise  4 bytes an own token, 1 round; material 8 bytes an element, 4 an own token; inside the party 8 bytes
+ * a token */
 #ifndef PQ_NORM_H
 #define PQ_NORM_H
 

@@ -13,8 +13,9 @@ struct pq_opened pq_open_deal(struct pq_engine *e, struct pq_add x);
 struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x);
 struct pq_opened pq_open_cost(struct pq_engine *e, struct pq_add x);
 
-/* The same with masks that the caller draws: opens share - mask, n elements of Z_2^bits, into delta (share may be delta).
- * mask NULL: share is masked already (1-bit shares are added mod 2, that is, by exclusive or). 1 round. P1, P2. */
+/* The same with masks that the caller draws: opens share - mask, n elements of Z_2^bits, into delta (share may be
+ * delta). mask NULL: share is masked already (1-bit shares are added mod 2, that is, by exclusive or). 1 round. P1, P2.
+ */
 void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits);
 
 /* row - x, row repeated over len. Local; P0 gets the difference of the offsets. */

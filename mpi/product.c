@@ -22,8 +22,8 @@ static struct terms online_terms(const struct pq_context *c, const struct pq_rss
     return (struct terms){ { xs[2], xs[0] }, { ys[0], ys[2] }, { NULL, NULL }, 2 };
 }
 
-/* Where heads and sequences lie: qkv is [head][3*head_dim][batch*seq], probabilities [group][seq keys][seq queries], group
- * = head*batch + sequence. */
+/* Where heads and sequences lie: qkv is [head][3*head_dim][batch*seq], probabilities [group][seq keys][seq queries],
+ * group = head*batch + sequence. */
 struct layout { size_t heads, head_dim, seq, batch, tokens; };
 
 static struct layout layout_of(const struct pq_engine *e, struct pq_dim qkv)
@@ -70,7 +70,8 @@ static void scores_group(const struct pq_context *c, struct layout l, const stru
                          struct scratch s, uint16_t *z)
 {
     const struct shape sh = { l.seq, l.head_dim, l.seq };
-    const size_t q = head * 3 * l.head_dim * l.tokens + b * l.seq, k = q + l.head_dim * l.tokens, depth = (size_t)t->count * sh.depth;
+    const size_t q = head * 3 * l.head_dim * l.tokens + b * l.seq, k = q + l.head_dim * l.tokens,
+                 depth = (size_t)t->count * sh.depth;
     for (int i = 0; i < t->count; i++) /* L^T: [terms*head_dim][keys] */
         for (size_t d = 0; d < l.head_dim; d++)
             memcpy(s.left_rows + ((size_t)i * l.head_dim + d) * l.seq, t->x[i] + k + d * l.tokens, 2 * l.seq);
@@ -98,7 +99,8 @@ static void context_group(const struct pq_context *c, struct layout l, const str
 /* z += the party's terms, over all groups; is_scores or context. */
 static void all_groups(struct pq_context *c, struct layout l, const struct terms *t, bool is_scores, uint16_t *z)
 {
-    const struct shape sh = is_scores ? (struct shape){ l.seq, l.head_dim, l.seq } : (struct shape){ l.head_dim, l.seq, l.seq };
+    const struct shape sh =
+        is_scores ? (struct shape){ l.seq, l.head_dim, l.seq } : (struct shape){ l.head_dim, l.seq, l.seq };
     const size_t each = (scratch_bytes(c->gemm, sh) + 63) / 64 * 64, groups = l.heads * l.batch;
     uint8_t *base = pq_context_alloc(c, each * (size_t)omp_get_max_threads());
 #pragma omp parallel for schedule(static)
@@ -147,8 +149,8 @@ static const uint16_t *lambda_of(struct pq_context *c, const struct pq_rss *x)
     return lambda;
 }
 
-static struct pq_add product_deal(struct pq_engine *e, struct pq_dim dim, struct layout l, bool is_scores, struct pq_rss x,
-                                  struct pq_rss y)
+static struct pq_add product_deal(struct pq_engine *e, struct pq_dim dim, struct layout l, bool is_scores,
+                                  struct pq_rss x, struct pq_rss y)
 {
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(dim);

@@ -47,8 +47,8 @@ static inline struct pq_count pq_tally_phase(const struct pq_tally *t, enum pq_p
     return sum;
 }
 
-/* Rounds of a phase: per operation those of the party that waits most often, P1 or P2, added up. (P2 waits for the input, P1
- * for the logits, both for each other's openings.) */
+/* Rounds of a phase: per operation those of the party that waits most often, P1 or P2, added up. (P2 waits for the
+ * input, P1 for the logits, both for each other's openings.) */
 static inline uint64_t pq_tally_rounds(const struct pq_tally party[PQ_ROLES], enum pq_phase phase)
 {
     uint64_t sum = 0;

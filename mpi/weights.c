@@ -78,8 +78,8 @@ static void pack(struct pq_weights *w, struct pq_packed *p, int which, const str
 }
 
 void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct pq_plan *plan,
-                      const struct pq_gemm16 *gemm, const struct pq_model *model, struct pq_prg *s01, struct pq_prg *s02,
-                      uint32_t setup_number)
+                      const struct pq_gemm16 *gemm, const struct pq_model *model, struct pq_prg *s01,
+                      struct pq_prg *s02, uint32_t setup_number)
 {
     const struct pq_shape *s = &plan->shape;
     const enum pq_role role = link->group->role;

@@ -1,8 +1,8 @@
 /* Shares of the weights: made once per set-up, used by every inference after it, packed for the matrix kernel.
  *
- * W'[o][i] = multiplier[o] * weight[o][i] mod 2^16, of which a rank holds the rows it owns. In `preprocessed` w2 = 0: P1
- * holds w1 (from s01), P2 holds w0 = W' - w1. In `published` w1 is from s01, w0 from s02, and P0 sends w2 = W' - w0 - w1 to
- * P1 and P2 (protocols.md section 3, secret weights). What each party packs, and what it multiplies with:
+ * W'[o][i] = multiplier[o] * weight[o][i] mod 2^16, of which a rank holds the rows it owns. In `preprocessed` w2 = 0:
+ * P1 holds w1 (from s01), P2 holds w0 = W' - w1. In `published` w1 is from s01, w0 from s02, and P0 sends w2 = W' - w0
+ * - w1 to P1 and P2 (protocols.md section 3, secret weights). What each party packs, and what it multiplies with:
  *
  *              left[0]    left[1]    product online
  *   P0 prep.   W'         -          (offline) lambda * W'
@@ -38,8 +38,8 @@ struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t 
 /* All parties, set-up phase. P0 gives the model (others NULL); seeds that a party does not know are NULL. Bytes sent:
  * 2 per weight to P2, in `published` 2 per weight to P1 as well. */
 void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct pq_plan *plan,
-                      const struct pq_gemm16 *gemm, const struct pq_model *model, struct pq_prg *s01, struct pq_prg *s02,
-                      uint32_t setup_number);
+                      const struct pq_gemm16 *gemm, const struct pq_model *model, struct pq_prg *s01,
+                      struct pq_prg *s02, uint32_t setup_number);
 void pq_weights_free(struct pq_weights *w);
 
 #endif

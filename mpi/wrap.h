@@ -1,7 +1,7 @@
 /* The wrap bit of an opened value (protocols.md section 3, pure lift). x in Z_2^b, b = 4 or 8, opened as delta =
- * x - offset, is delta + offset - 2^b * w as an integer, w = [delta + offset >= 2^b]. P0 deals, XOR-shared, the table of
- * [i + offset >= 2^b] xor r for all i; opening it at delta gives rho = w xor r, hence w = r + rho (1 - 2r), linear in what
- * P0 knows. r is s01's PQ_S_FLIP bit xor s02's; P1's half of the table is PQ_S_TABLE's, 2^b bits an element. */
+ * x - offset, is delta + offset - 2^b * w as an integer, w = [delta + offset >= 2^b]. P0 deals, XOR-shared, the table
+ * of [i + offset >= 2^b] xor r for all i; opening it at delta gives rho = w xor r, hence w = r + rho (1 - 2r), linear
+ * in what P0 knows. r is s01's PQ_S_FLIP bit xor s02's; P1's half of the table is PQ_S_TABLE's, 2^b bits an element. */
 #ifndef PQ_WRAP_H
 #define PQ_WRAP_H
 

@@ -92,7 +92,8 @@ void parties_begin(struct parties *p, const struct pq_plan *plan)
     p->dealer.engine.op = p->party.engine.op = p->cost.engine.op = 0;
 }
 
-void parties_run(struct parties *p, const char *what, void (*body)(struct parties *, struct pq_engine *, void *), void *user)
+void parties_run(struct parties *p, const char *what, void (*body)(struct parties *, struct pq_engine *, void *),
+                 void *user)
 {
     const enum pq_role role = p->group.role;
     p->cost.operation = PQ_OP_INPUT;
@@ -124,11 +125,12 @@ void parties_run(struct parties *p, const char *what, void (*body)(struct partie
 
     for (int phase = PQ_OFFLINE; phase <= PQ_ONLINE; phase++) {
         const struct pq_count a = p->link.tally.at[phase][PQ_OP_INPUT], b = p->cost.party[role].at[phase][PQ_OP_INPUT];
-        parties_check(p, pq_count_agrees(&a, &b),
-                      "%s, %s: counted %llu bytes %llu messages %llu rounds (%llu inside), predicted %llu %llu %llu (%llu)", what,
-                      pq_phase_name[phase], (unsigned long long)a.bytes, (unsigned long long)a.messages,
-                      (unsigned long long)a.rounds, (unsigned long long)a.internal_bytes, (unsigned long long)b.bytes,
-                      (unsigned long long)b.messages, (unsigned long long)b.rounds, (unsigned long long)b.internal_bytes);
+        parties_check(
+            p, pq_count_agrees(&a, &b),
+            "%s, %s: counted %llu bytes %llu messages %llu rounds (%llu inside), predicted %llu %llu %llu (%llu)", what,
+            pq_phase_name[phase], (unsigned long long)a.bytes, (unsigned long long)a.messages,
+            (unsigned long long)a.rounds, (unsigned long long)a.internal_bytes, (unsigned long long)b.bytes,
+            (unsigned long long)b.messages, (unsigned long long)b.rounds, (unsigned long long)b.internal_bytes);
     }
 }
 
@@ -155,7 +157,8 @@ static void put(void *v, size_t i, unsigned bits, uint32_t x)
     }
 }
 
-struct pq_add parties_share(struct parties *p, struct pq_engine *e, struct pq_dim dim, unsigned bits, const int32_t *clear)
+struct pq_add parties_share(struct parties *p, struct pq_engine *e, struct pq_dim dim, unsigned bits,
+                            const int32_t *clear)
 {
     const size_t n = pq_dim_count(dim);
     struct pq_add x = { .dim = dim, .bits = bits };
@@ -175,7 +178,8 @@ struct pq_add parties_share(struct parties *p, struct pq_engine *e, struct pq_di
 static void swap(struct parties *p, const void *mine, void *theirs, size_t bytes)
 {
     const int other = pq_group_rank_of(&p->group, p->group.role == PQ_P1 ? PQ_P2 : PQ_P1, p->group.rank);
-    MPI_Sendrecv(mine, (int)bytes, MPI_BYTE, other, 9, theirs, (int)bytes, MPI_BYTE, other, 9, p->group.control, MPI_STATUS_IGNORE);
+    MPI_Sendrecv(mine, (int)bytes, MPI_BYTE, other, 9, theirs, (int)bytes, MPI_BYTE, other, 9, p->group.control,
+                 MPI_STATUS_IGNORE);
 }
 
 bool parties_sum(struct parties *p, struct pq_engine *e, const void *share, size_t n, unsigned bits, uint32_t *out)

@@ -23,14 +23,17 @@ int parties_finish(struct parties *p);
 /* Before operations: sets plan, resets arenas, material, counts; inference numbers never repeat. */
 void parties_begin(struct parties *p, const struct pq_plan *plan);
 
-/* Runs `body` in three roles: at P0 with the dealer's engine, then P2 takes the material, then at P1 and P2 with the party's
- * engine, and with the cost engine everywhere. Then demands that the link counted what cost predicted. body makes the same
- * calls in each. */
-void parties_run(struct parties *p, const char *what, void (*body)(struct parties *, struct pq_engine *, void *), void *user);
+/* Runs `body` in three roles: at P0 with the dealer's engine, then P2 takes the material, then at P1 and P2 with the
+ * party's engine, and with the cost engine everywhere. Then demands that the link counted what cost predicted. body
+ * makes the same calls in each. */
+void parties_run(struct parties *p, const char *what, void (*body)(struct parties *, struct pq_engine *, void *),
+                 void *user);
 
 /* A share of clear values mod 2^bits for a party's engine (P1: random, P2: the rest); no data for other engines. */
-struct pq_add parties_share(struct parties *p, struct pq_engine *e, struct pq_dim dim, unsigned bits, const int32_t *clear);
-/* On every rank: P1's plus P2's array mod 2^bits. Only in a party's engine; elsewhere `out` is left alone and false returned. */
+struct pq_add parties_share(struct parties *p, struct pq_engine *e, struct pq_dim dim, unsigned bits,
+                            const int32_t *clear);
+/* On every rank: P1's plus P2's array mod 2^bits. Only in a party's engine; elsewhere `out` is left alone and false
+ * returned. */
 bool parties_sum(struct parties *p, struct pq_engine *e, const void *share, size_t n, unsigned bits, uint32_t *out);
 /* x of an RSS value: x2 (equal at P1 and P2, checked) plus x0 plus x1. */
 bool parties_rss(struct parties *p, struct pq_engine *e, const struct pq_rss *x, uint16_t *out);

@@ -38,8 +38,12 @@ static void lookup(struct parties *p, struct pq_engine *e, void *user)
     for (unsigned o = 0; o < 2; o++)
         for (size_t i = 0; i < channels * entries; i++)
             content[o][i] = (uint32_t)table_value(i / entries, i % entries, o);
-    struct pq_table table = { .index_bits = t->index_bits, .outputs = t->outputs, .out_bits = { t->out_bits[0], t->out_bits[1] },
-                              .content_bytes = { 4, 4 }, .content = { content[0], content[1] }, .channels = channels };
+    struct pq_table table = { .index_bits = t->index_bits,
+                              .outputs = t->outputs,
+                              .out_bits = { t->out_bits[0], t->out_bits[1] },
+                              .content_bytes = { 4, 4 },
+                              .content = { content[0], content[1] },
+                              .channels = channels };
     struct pq_add out[2], share = parties_share(p, e, dim, t->index_bits, x);
     e->op++;
     struct pq_opened opened = e->ops->open(e, share);
@@ -48,8 +52,10 @@ static void lookup(struct parties *p, struct pq_engine *e, void *user)
     for (unsigned o = 0; o < t->outputs; o++)
         if (parties_sum(p, e, out[o].share, n, t->out_bits[o], y))
             for (size_t i = 0; i < n; i++)
-                parties_check(p, y[i] == (content[o][i / (entries * TIMES) * entries + i % entries] & pq_ring_mask(t->out_bits[o])),
-                              "table %u -> %u, output %u, element %zu", t->index_bits, t->out_bits[o], o, i);
+                parties_check(
+                    p,
+                    y[i] == (content[o][i / (entries * TIMES) * entries + i % entries] & pq_ring_mask(t->out_bits[o])),
+                    "table %u -> %u, output %u, element %zu", t->index_bits, t->out_bits[o], o, i);
     free(content[0]);
     free(content[1]);
     free(x);
@@ -118,8 +124,8 @@ static void halves(struct parties *p, struct pq_engine *e, void *user)
                 for (size_t w = 0; w < width; w++) {
                     const int32_t a = x[(g * len + j) * width + w], b = x[(g * len + j + half) * width + w];
                     const int32_t want = j == half ? x[(g * len + len - 1) * width + w] : a > b ? a : b;
-                    parties_check(p, pq_ring_signed(y[(g * up + j) * width + w], 4) == want, "max of pair, len %zu, row %zu, column %zu",
-                                  len, j, w);
+                    parties_check(p, pq_ring_signed(y[(g * up + j) * width + w], 4) == want,
+                                  "max of pair, len %zu, row %zu, column %zu", len, j, w);
                 }
     free(x);
     free(y);
@@ -146,7 +152,8 @@ static void count(struct parties *p, struct pq_engine *e, void *user)
                     uint32_t want = 0;
                     for (size_t l = 0; l < len; l++)
                         want += x[(g * len + l) * width + w] >= v;
-                    parties_check(p, y[(g * 15 + (size_t)(v + 7)) * width + w] == (want & pq_ring_mask(bits)), "count >= %d of %zu", v, len);
+                    parties_check(p, y[(g * 15 + (size_t)(v + 7)) * width + w] == (want & pq_ring_mask(bits)),
+                                  "count >= %d of %zu", v, len);
                 }
     free(x);
     free(y);
@@ -187,8 +194,8 @@ static void reshare_code(struct parties *p, struct pq_engine *e, void *user)
     struct pq_rss out = e->ops->reshare_code(e, xs, t->is_signed);
     if (parties_rss(p, e, &out, y))
         for (size_t i = 0; i < n; i++)
-            parties_check(p, y[i] == (uint16_t)x[i], "reshare of %u-bit %s code %d gave %u", t->bits, t->is_signed ? "signed" : "unsigned",
-                          x[i], y[i]);
+            parties_check(p, y[i] == (uint16_t)x[i], "reshare of %u-bit %s code %d gave %u", t->bits,
+                          t->is_signed ? "signed" : "unsigned", x[i], y[i]);
     free(x);
     free(y);
 }
@@ -228,7 +235,8 @@ static void norm(struct parties *p, struct pq_engine *e, void *user)
             int64_t sum = 0;
             for (size_t k = 0; k < channels; k++)
                 sum += h[k * tokens + i % tokens];
-            parties_check(p, y[i] == (uint32_t)(((int64_t)channels * h[i] - sum) * r[i % tokens]), "normalise element %zu", i);
+            parties_check(p, y[i] == (uint32_t)(((int64_t)channels * h[i] - sum) * r[i % tokens]),
+                          "normalise element %zu", i);
         }
     free(h);
     free(r);
@@ -259,10 +267,12 @@ static void truncate_shares(struct parties *p, struct pq_engine *e, void *user)
             parties_check(p, error < 1 && error > -1, "truncation %u -> %u of %d gave %u", c->top, c->t, x[i], y[i]);
             bias += error;
         }
-        /* A rounding's variance is at most 1/4, so the mean of 65536 has a standard deviation below 1/512: 5 of them are
-         * passed by chance once in 1.7 million tests. The seeds are fixed, so this run always gives the same answer. */
+        /* A rounding's variance is at most 1/4, so the mean of 65536 has a standard deviation below 1/512: 5 of them
+         * are passed by chance once in 1.7 million tests. The seeds are fixed, so this run always gives the same
+         * answer. */
         bias /= (double)n;
-        parties_check(p, bias < 5.0 / 512 && bias > -5.0 / 512, "truncation %u -> %u is biased by %g units", c->top, c->t, bias);
+        parties_check(p, bias < 5.0 / 512 && bias > -5.0 / 512, "truncation %u -> %u is biased by %g units", c->top,
+                      c->t, bias);
     }
     free(x);
     free(y);
@@ -302,8 +312,8 @@ int main(int argc, char **argv)
     }
     parties_begin(&p, &plan);
     parties_run(&p, "norm", norm, NULL);
-    struct cut cuts[] = { { 16, 16, 6 }, { 16, 16, 4 }, { 16, 16, 8 }, { 16, 11, 6 }, { 16, 13, 7 }, { 16, 12, 12 }, { 32, 26, 6 },
-                          { 32, 26, 8 }, { 32, 30, 10 }, { 32, 32, 9 }, { 16, 12, 8 } };
+    struct cut cuts[] = { { 16, 16, 6 }, { 16, 16, 4 }, { 16, 16, 8 },  { 16, 11, 6 }, { 16, 13, 7 }, { 16, 12, 12 },
+                          { 32, 26, 6 }, { 32, 26, 8 }, { 32, 30, 10 }, { 32, 32, 9 }, { 16, 12, 8 } };
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         parties_begin(&p, &plan);
         parties_run(&p, "truncate", truncate_shares, &cuts[i]);
