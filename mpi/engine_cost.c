@@ -90,6 +90,18 @@ static uint64_t packed_weights(const struct pq_plan *p, size_t rank)
     return bytes;
 }
 
+/* What large pages add to one set of packed weights of a whole model. */
+static uint64_t page_rounding(const struct pq_plan *p)
+{
+    uint64_t bytes = 0;
+    for (size_t l = 0; l < 4 * (size_t)p->shape.layers + 2; l++) {
+        size_t out, in;
+        pq_weights_sizes(&p->shape, l, &out, &in);
+        bytes += allocated(2 * out * in) - 2 * out * in;
+    }
+    return bytes;
+}
+
 /* Sums one rank's counts into the party's: bytes and messages add up; rounds are rank 0's, who never has fewer;
  * multiply-adds are the busiest rank's. */
 static void add_rank(struct pq_tally *party, const struct pq_tally *rank, bool first)
@@ -163,7 +175,8 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         const uint64_t process = PROCESS_BYTES + kept;
         if (j == 0)
             out->weight_bytes = weights;
-        out->memory[PQ_P0] += process + model_bytes(&plan->shape) + weights + scratch +
+        /* P0 has the dealer's values and, in `published`, those of its own online part. */
+        out->memory[PQ_P0] += process + model_bytes(&plan->shape) + weights + scratch + (operands - 1) * values +
                               (uint64_t)PQ_STAGE_BUFFERS * PQ_STAGE_BYTES;
         out->memory[PQ_P1] += process + embedding_bytes(&plan->shape) + weights + scratch + drawn[PQ_P1];
         out->memory[PQ_P2] += process + c.stage.bytes + weights + values + drawn[PQ_P2];
@@ -171,7 +184,8 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
             pq_draws_free(&c.draws[r]);
     }
     if (verifying)
-        out->memory[PQ_P0] += pq_replay_memory(plan) + embedding_bytes(&plan->shape);
+        out->memory[PQ_P0] += pq_replay_memory(plan) + (operands + 1) * page_rounding(plan) +
+                              embedding_bytes(&plan->shape);
 }
 
 void pq_prediction_free(struct pq_prediction *p)
