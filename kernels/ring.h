@@ -26,6 +26,25 @@ static inline int32_t pq_ring_signed(uint32_t x, unsigned bits)
     return r <= INT32_MAX ? (int32_t)r : -(int32_t)(UINT32_MAX - r) - 1;
 }
 
+/* Element i of an array over Z_2^bits, and its change. */
+static inline uint32_t pq_ring_get(const void *v, size_t i, unsigned bits)
+{
+    switch (pq_ring_bytes(bits)) {
+    case 1: return ((const uint8_t *)v)[i];
+    case 2: return ((const uint16_t *)v)[i];
+    default: return ((const uint32_t *)v)[i];
+    }
+}
+
+static inline void pq_ring_put(void *v, size_t i, unsigned bits, uint32_t x)
+{
+    switch (pq_ring_bytes(bits)) {
+    case 1: ((uint8_t *)v)[i] = (uint8_t)x; break;
+    case 2: ((uint16_t *)v)[i] = (uint16_t)x; break;
+    default: ((uint32_t *)v)[i] = x; break;
+    }
+}
+
 /* Bits that one entry of a table with output ring Z_2^bits takes in memory and in material: 1, 4, 8, 16 or 32. */
 static inline unsigned pq_entry_bits(unsigned bits)
 {

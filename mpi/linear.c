@@ -2,7 +2,6 @@
 
 #include "../kernels/bits.h"
 #include "deal.h"
-#include "wrap.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Secret weights times a secret input (protocols.md section 3, both variants); weights.h says who multiplies what.
  *
  *   preprocessed  P0, offline: u = lambda * W' + bias, of which P2 gets u - r (2 bytes an output), r = s01's
- * PQ_S_PRODUCT. Online P1: x2*w1 + r, P2: x2*w0 + (u - r). No message, P0 idle. published     all online: P0 sends its
- * part less r to P2 (2 bytes an output, one-way); each party two products.
+ *                 PQ_S_PRODUCT. Online P1: x2*w1 + r, P2: x2*w0 + (u - r). No message, P0 idle.
+ *   published     all online: P0 sends its part less r to P2 (2 bytes an output, one-way); each party two products.
  *
  * Multiply-adds per party: out*in*tokens, twice that in `published`. */
 #ifndef PQ_LINEAR_H

@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t element_of(const void *v, size_t i, unsigned bits)
-{
-    switch (pq_ring_bytes(bits)) {
-    case 1: return ((const uint8_t *)v)[i];
-    case 2: return ((const uint16_t *)v)[i];
-    default: return ((const uint32_t *)v)[i];
-    }
-}
-
 /* A look-up's online face, whatever the index is made of: n <= PQ_CHUNK tables from number `first` of the whole value
  * on. */
 static void read_chunk(const struct pq_context *c, void *out, const uint8_t *material, unsigned stream, size_t first,
@@ -65,7 +56,7 @@ static void make_rotated(uint64_t *table, size_t i, const void *user)
 {
     const struct rotated *r = user;
     const size_t channel = (r->first + i) / r->width % r->channels;
-    pq_table_rotate(table, r->packed + channel * r->words, r->index_bits, r->w, element_of(r->offset, i, r->bits));
+    pq_table_rotate(table, r->packed + channel * r->words, r->index_bits, r->w, pq_ring_get(r->offset, i, r->bits));
 }
 
 void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)

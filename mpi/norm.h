@@ -8,9 +8,9 @@
  * n channels over G ranks, T tokens; "own tokens" are this rank's block of T. Costs, P1 and P2 each, per rank:
  *
  *   lift       8 + 1 bits an element, 2 rounds; material 32 + 8 bytes an element
- *   variance   4 bytes an own token, 1 round; material 4 bytes an element, 8 an own token; inside the party 8 bytes a
- * token normalise  4 bytes an own token, 1 round; material 8 bytes an element, 4 an own token; inside the party 8 bytes
- * a token */
+ *   variance   4 bytes an own token, 1 round; material 4 bytes an element, 8 an own token; inside the party 8 a token
+ *   normalise  4 bytes an own token, 1 round; material 8 bytes an element, 4 an own token; inside the party 8 a token
+ */
 #ifndef PQ_NORM_H
 #define PQ_NORM_H
 

@@ -3,7 +3,6 @@
 #include "../kernels/bits.h"
 #include "linear.h"
 #include "deal.h"
-#include "wrap.h"
 
 #include <omp.h>
 #include <string.h>

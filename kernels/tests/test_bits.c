@@ -26,30 +26,12 @@ static uint32_t next(void)
     return (uint32_t)(state >> 32);
 }
 
-static uint32_t get(const void *v, size_t i, unsigned bits)
-{
-    switch (pq_ring_bytes(bits)) {
-    case 1: return ((const uint8_t *)v)[i];
-    case 2: return ((const uint16_t *)v)[i];
-    default: return ((const uint32_t *)v)[i];
-    }
-}
-
-static void put(void *v, size_t i, unsigned bits, uint32_t x)
-{
-    switch (pq_ring_bytes(bits)) {
-    case 1: ((uint8_t *)v)[i] = (uint8_t)x; break;
-    case 2: ((uint16_t *)v)[i] = (uint16_t)x; break;
-    default: ((uint32_t *)v)[i] = x; break;
-    }
-}
-
 /* Random in all bits that the element has in memory, also those above `bits`. */
 static void *random_elements(size_t n, unsigned bits)
 {
     void *v = pq_alloc(n * pq_ring_bytes(bits));
     for (size_t i = 0; i < n; i++)
-        put(v, i, bits, next());
+        pq_ring_put(v, i, bits, next());
     return v;
 }
 
@@ -80,13 +62,13 @@ static void packing_is_a_string_of_bits(void **unused)
             pq_bits_pack(packed, values, n, t);
             expect_guard(packed, bytes);
             for (size_t bit = 0; bit < 8 * bytes; bit++) {
-                const uint32_t want = bit < n * t ? get(values, bit / t, t) >> (bit % t) & 1 : 0;
+                const uint32_t want = bit < n * t ? pq_ring_get(values, bit / t, t) >> (bit % t) & 1 : 0;
                 assert_int_equal(packed[bit / 8] >> (bit % 8) & 1, want);
             }
             pq_bits_unpack(back, packed, n, t);
             expect_guard(back, memory);
             for (size_t i = 0; i < n; i++)
-                assert_int_equal(get(back, i, t), get(values, i, t) & pq_ring_mask(t));
+                assert_int_equal(pq_ring_get(back, i, t), pq_ring_get(values, i, t) & pq_ring_mask(t));
             free(values);
             free(packed);
             free(back);
@@ -109,7 +91,7 @@ static void unpacking_starts_anywhere(void **unused)
                 uint32_t want = 0;
                 for (unsigned b = 0; b < t; b++)
                     want |= (uint32_t)(message[start + (i * t + b) / 8] >> ((i * t + b) % 8) & 1) << b;
-                assert_int_equal(get(values, i, t), want);
+                assert_int_equal(pq_ring_get(values, i, t), want);
             }
         }
 }
@@ -133,8 +115,8 @@ static void sums_and_differences_wrap(void **unused)
                     (adds ? pq_ring_add : pq_ring_sub)(d, x, y, n, t);
                     expect_guard(d, bytes);
                     for (size_t i = 0; i < n; i++) {
-                        const uint32_t p = get(a, i, t), q = get(b, i, t);
-                        assert_int_equal(get(d, i, t), (adds ? p + q : p - q) & pq_ring_mask(t));
+                        const uint32_t p = pq_ring_get(a, i, t), q = pq_ring_get(b, i, t);
+                        assert_int_equal(pq_ring_get(d, i, t), (adds ? p + q : p - q) & pq_ring_mask(t));
                     }
                     free(d);
                 }
@@ -165,12 +147,12 @@ static void truncation_is_its_definition(void **unused)
                 for (int lowers = 0; lowers < 2; lowers++) {
                     const size_t bytes = n * pq_ring_bytes(t);
                     for (size_t i = 0; i < n; i++)
-                        put(src, i, bits, i < sizeof edges / sizeof *edges ? edges[i] : next());
+                        pq_ring_put(src, i, bits, i < sizeof edges / sizeof *edges ? edges[i] : next());
                     memset(dst, FILLER, sizeof dst);
                     pq_share_truncate(dst, src, n, bits, top, t, lowers);
                     expect_guard(dst, bytes);
                     for (size_t i = 0; i < n; i++)
-                        assert_int_equal(get(dst, i, t), truncated(get(src, i, bits), top, t, lowers));
+                        assert_int_equal(pq_ring_get(dst, i, t), truncated(pq_ring_get(src, i, bits), top, t, lowers));
                 }
 }
 

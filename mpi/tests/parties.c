@@ -139,24 +139,6 @@ static bool is_party(const struct parties *p, const struct pq_engine *e)
     return e == &p->party.engine && p->group.role != PQ_P0;
 }
 
-static uint32_t get(const void *v, size_t i, unsigned bits)
-{
-    switch (pq_ring_bytes(bits)) {
-    case 1: return ((const uint8_t *)v)[i];
-    case 2: return ((const uint16_t *)v)[i];
-    default: return ((const uint32_t *)v)[i];
-    }
-}
-
-static void put(void *v, size_t i, unsigned bits, uint32_t x)
-{
-    switch (pq_ring_bytes(bits)) {
-    case 1: ((uint8_t *)v)[i] = (uint8_t)x; break;
-    case 2: ((uint16_t *)v)[i] = (uint16_t)x; break;
-    default: ((uint32_t *)v)[i] = x; break;
-    }
-}
-
 struct pq_add parties_share(struct parties *p, struct pq_engine *e, struct pq_dim dim, unsigned bits,
                             const int32_t *clear)
 {
@@ -169,7 +151,8 @@ struct pq_add parties_share(struct parties *p, struct pq_engine *e, struct pq_di
     x.share = pq_context_alloc(&p->party, n * pq_ring_bytes(bits));
     pq_context_fill(&p->party, p->party.s12, PQ_S_MASK, 4, dim.first, n, half);
     for (size_t i = 0; i < n; i++)
-        put(x.share, i, bits, (p->group.role == PQ_P1 ? half[i] : (uint32_t)clear[i] - half[i]) & pq_ring_mask(bits));
+        pq_ring_put(x.share, i, bits,
+                    (p->group.role == PQ_P1 ? half[i] : (uint32_t)clear[i] - half[i]) & pq_ring_mask(bits));
     free(half);
     return x;
 }
@@ -190,7 +173,7 @@ bool parties_sum(struct parties *p, struct pq_engine *e, const void *share, size
     void *theirs = pq_alloc(bytes);
     swap(p, share, theirs, bytes);
     for (size_t i = 0; i < n; i++)
-        out[i] = (get(share, i, bits) + get(theirs, i, bits)) & pq_ring_mask(bits);
+        out[i] = (pq_ring_get(share, i, bits) + pq_ring_get(theirs, i, bits)) & pq_ring_mask(bits);
     free(theirs);
     return true;
 }
