@@ -2,7 +2,8 @@
 
     python3 analysis/bench_figures.py NOW.h5 [BEFORE.h5]
 
-Ratios are taken inside one file, so both sides were measured on one machine in one run. Medians.
+Ratios are taken inside one file, so both sides were measured on one machine in one run. Medians. The one exception says
+quoted: CrypTen's time of another day (results/reference); jobs/compare.sh measures it in turn with this suite.
 """
 from __future__ import annotations
 
@@ -10,66 +11,54 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from result_file import Point, ResultFile, ResultFileError, read
+import pandas as pd
 
-CRYPTEN_S = {8: 10.7, 16: 14.7, 32: 19.4, 64: 27.1, 128: 55.6}
-"""CrypTen on the same BERT-base, two parties, one thread each, loopback, two cores of an AVX-512 VNNI Xeon: another day, another
-run; jobs/compare.sh will measure both in turn."""
+import reference
+from measured import Measured, plain_points, read
+from pqresults import ResultFileError
 
-Figure = Callable[[dict[tuple[str, int], Point], int], float | None]
-
-
-def online_ms(points: dict[tuple[str, int], Point], protocol: str, seq: int) -> float | None:
-    point = points.get((protocol, seq))
-    return point.median("online_ns") / 1e6 if point else None
+Points = dict[tuple[str, int], pd.Series]
+Figure = Callable[[Points, int], float | None]
 
 
-def per_floor(points: dict[tuple[str, int], Point], seq: int) -> float | None:
-    point = points.get(("preprocessed", seq))
-    return point.median("online_ns") / point.median("floor_ns") if point else None
-
-
-def published(points: dict[tuple[str, int], Point], seq: int) -> float | None:
-    a, b = online_ms(points, "published", seq), online_ms(points, "preprocessed", seq)
-    return a / b if a and b else None
-
-
-def offline(points: dict[tuple[str, int], Point], seq: int) -> float | None:
-    point = points.get(("preprocessed", seq))
-    return point.median("offline_ns") / point.median("online_ns") if point else None
-
-
-def megabytes(field: str) -> Figure:
-    def figure(points: dict[tuple[str, int], Point], seq: int) -> float | None:
-        point = points.get(("preprocessed", seq))
-        return point.median(field) / 1e6 if point else None
+def number(field: str, unit: float = 1, protocol: str = "preprocessed") -> Figure:
+    def figure(points: Points, seq: int) -> float | None:
+        point = points.get((protocol, seq))
+        return float(point[field]) / unit if point is not None else None
 
     return figure
 
 
-def crypten(points: dict[tuple[str, int], Point], seq: int) -> float | None:
-    time = online_ms(points, "preprocessed", seq)
-    return CRYPTEN_S[seq] * 1e3 / time if time and seq in CRYPTEN_S else None
+def over(a: Figure, b: Figure) -> Figure:
+    def figure(points: Points, seq: int) -> float | None:
+        x, y = a(points, seq), b(points, seq)
+        return x / y if x and y else None
+
+    return figure
 
 
+def quoted_crypten(_: Points, seq: int) -> float | None:
+    seconds = reference.times(reference.load(), "CrypTen").get(seq)
+    return seconds * 1e9 if seconds else None
+
+
+ONLINE = number("online_ns")
 FIGURES: list[tuple[str, Figure]] = [
-    ("online ms, preprocessed", lambda points, seq: online_ms(points, "preprocessed", seq)),
-    ("online / floor (at most 2)", per_floor),
-    ("published / preprocessed (at most 3.5)", published),
-    ("offline / online (at most 8)", offline),
-    ("offline MB", megabytes("offline_bytes")),
-    ("online MB", megabytes("online_bytes")),
-    ("CrypTen's quoted time / online (at least 400)", crypten),
+    ("online ms, preprocessed", number("online_ns", 1e6)),
+    ("online / floor (at most 2)", over(ONLINE, number("floor_ns"))),
+    ("published / preprocessed (at most 3.5)", over(number("online_ns", protocol="published"), ONLINE)),
+    ("offline / online (at most 8)", over(number("offline_ns"), ONLINE)),
+    ("offline MB", number("offline_bytes", 1e6)),
+    ("online MB", number("online_bytes", 1e6)),
+    ("CrypTen's quoted time / online (at least 400)", over(quoted_crypten, ONLINE)),
 ]
 
 
-def points_of(file: ResultFile) -> dict[tuple[str, int], Point]:
-    """VALID points with one rank and one thread, by protocol and length."""
-    return {
-        (str(p.settings["protocol"]), int(p.settings["seq_len"])): p
-        for p in file.points
-        if p.verdict == "VALID" and p.settings["ranks_per_party"] == 1 and p.settings["threads"] == 1
-    }
+def points_of(path: Path) -> Points:
+    """Points of ours with one rank and one thread, by protocol and length."""
+    points = plain_points(Measured([read(path)]).valid(ours=True))
+    points = points[(points.ranks_per_party == 1) & (points.threads == 1)]
+    return {(p.protocol, int(p.seq_len)): p for _, p in points.iterrows()}
 
 
 def show(value: float | None) -> str:
@@ -81,7 +70,7 @@ def main(arguments: list[str]) -> int:
         print("bench_figures.py: give a result file, and perhaps an earlier one", file=sys.stderr)
         return 2
     try:
-        files = [points_of(read(Path(name))) for name in arguments]
+        files = [points_of(Path(name)) for name in arguments]
     except ResultFileError as error:
         print(f"bench_figures.py: {error}", file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
 /* pqbert cost: what an inference will take, before anything is allocated. */
 #include "../model_io/model.h"
 #include "commands.h"
-#include "point.h"
+#include "expect.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,12 +50,27 @@ static void print_point(const struct pq_point *point)
                pq_phase_name[phase], all, bytes[0], bytes[1], bytes[2], messages,
                pq_tally_rounds(p.party, (enum pq_phase)phase), inside);
     }
-    printf("  memory   P0 %.0f MB (with verification), P1 %.0f MB, P2 %.0f MB; of it P2's material %.1f MB, weight "
-           "shares %.0f MB a rank\n",
+    if (pq_net_emulates(&point->net))
+        printf("  network  %s alone takes at least: set-up %.1f ms, offline %.1f ms, online %.1f ms\n", point->net.name,
+               (double)pq_point_network_ns(point, &p, PQ_SETUP) / 1e6,
+               (double)pq_point_network_ns(point, &p, PQ_OFFLINE) / 1e6,
+               (double)pq_point_network_ns(point, &p, PQ_ONLINE) / 1e6);
+    printf("  memory   P0 %.0f MB (with verification), P1 %.0f MB, P2 %.0f MB; of it material %.1f and %.1f MB, "
+           "weight shares %.0f MB a rank\n",
            (double)p.memory[0] / 1e6, (double)p.memory[1] / 1e6, (double)p.memory[2] / 1e6,
-           (double)p.material[0] * (double)plan->ranks / 1e6, (double)p.weight_bytes / 1e6);
+           (double)p.material[PQ_P1][0] * (double)plan->ranks / 1e6,
+           (double)p.material[PQ_P2][0] * (double)plan->ranks / 1e6, (double)p.weight_bytes / 1e6);
     print_operations(&p);
     pq_prediction_free(&p);
+}
+
+/* For scripts: a name and a number a line. */
+static void print_total(const struct pq_options *o, const struct pq_point *points, size_t count)
+{
+    const struct pq_expectation e = pq_expect(points, count, o);
+    printf("points %zu\nrepetitions %" PRIu64 "\nseconds %.0f\n", count, e.repetitions, e.seconds);
+    for (int r = 0; r < PQ_ROLES; r++)
+        printf("memory_p%d_mb %.0f\n", r, (double)e.memory[r] / 1e6);
 }
 
 static enum pq_status cost(const struct pq_options *o, struct pq_error *err)
@@ -66,11 +81,14 @@ static enum pq_status cost(const struct pq_options *o, struct pq_error *err)
     size_t count;
     enum pq_status s = pq_model_read_shape(o->model, &shape, id, err);
     if (s == PQ_OK)
-        s = pq_points_make(o, &shape, 0, &points, &count, err);
+        s = pq_points_make(o, &shape, o->total, &points, &count, err);
     if (s != PQ_OK)
         return s;
-    for (size_t i = 0; i < count; i++)
-        print_point(&points[i]);
+    if (o->total)
+        print_total(o, points, count);
+    for (size_t i = 0; i < count && !o->total; i++)
+        if (points[i].threads == points[0].threads) /* they change no count */
+            print_point(&points[i]);
     free(points);
     return PQ_OK;
 }

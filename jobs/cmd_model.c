@@ -1,7 +1,8 @@
 /* pqbert model synth --config NAME --out PREFIX: a synthetic model, calibrated and then tried on fresh tokens.
- * pqbert model info PREFIX: what a model is; refuses a damaged one. */
+ * --vocab FILE gives it words. pqbert model info PREFIX: what a model is; refuses a damaged one. */
 #include "../model_io/synth.h"
 #include "../model_io/tokens.h"
+#include "../model_io/vocabulary.h"
 #include "../mpi/engine_plain.h"
 #include "commands.h"
 #include "options.h"
@@ -76,9 +77,28 @@ static uint64_t print_trial(const struct trial *t)
     return wrapped;
 }
 
+/* The text of a vocab.txt that suits the shape; none without --vocab. */
+static enum pq_status read_vocab(const struct pq_options *o, const struct pq_shape *shape, char **text, size_t *bytes,
+                                 struct pq_error *err)
+{
+    struct pq_vocabulary *v;
+    *text = NULL;
+    *bytes = 0;
+    if (!o->vocab)
+        return PQ_OK;
+    enum pq_status s = pq_vocabulary_read(o->vocab, text, bytes, err);
+    if (s == PQ_OK && (s = pq_vocabulary_create(*text, *bytes, shape, o->vocab, &v, err)) == PQ_OK)
+        pq_vocabulary_free(v);
+    if (s != PQ_OK)
+        free(*text);
+    return s;
+}
+
 static enum pq_status synth(const struct pq_options *o, struct pq_error *err)
 {
     struct pq_shape shape;
+    char *vocab;
+    size_t vocab_bytes;
     struct pq_model model;
     struct pq_embedding embedding;
     enum pq_status s = pq_shape_parse(o->config, &shape, err);
@@ -86,12 +106,16 @@ static enum pq_status synth(const struct pq_options *o, struct pq_error *err)
         s = pq_shape_check(&shape, err);
     if (s == PQ_OK)
         s = pq_model_writable(o->out, err);
+    if (s == PQ_OK)
+        s = read_vocab(o, &shape, &vocab, &vocab_bytes, err);
     if (s != PQ_OK)
         return s;
     const size_t seq = shape.max_seq < PQ_SYNTH_SEQ ? shape.max_seq : PQ_SYNTH_SEQ;
 
     printf("making %s from seed %" PRIu64 "\n", o->config, o->seed);
     struct pq_synth *synth = pq_synth_begin(&shape, o->seed, &model, &embedding);
+    embedding.vocab = vocab;
+    embedding.vocab_bytes = (uint32_t)vocab_bytes;
     const struct pq_observer calibrator = pq_synth_observer(synth);
     printf("calibrating on %d random sequences of %zu tokens\n", PQ_SYNTH_BATCH, seq);
     fflush(stdout);
@@ -156,6 +180,10 @@ static enum pq_status info(const struct pq_options *o, struct pq_error *err)
         printf("head\n");
         print_linear("pooler", &model.pooler);
         print_linear("classifier", &model.classifier);
+        if (embedding.vocab_bytes)
+            printf("words          %u bytes of vocabulary: takes text\n", embedding.vocab_bytes);
+        else
+            printf("words          none: takes token ids alone\n");
         pq_embedding_free(&embedding);
     }
     pq_model_free(&model);
@@ -164,14 +192,15 @@ static enum pq_status info(const struct pq_options *o, struct pq_error *err)
 
 int pq_cmd_model(int argc, char **argv)
 {
-    struct pq_options o;
+    struct pq_options o = { 0 };
     struct pq_error err = { "" };
     bool help = false;
     enum pq_status s;
     const int is_synth = argc > 1 && !strcmp(argv[1], "synth"), is_info = argc > 1 && !strcmp(argv[1], "info");
 
     if (argc > 1 && !strcmp(argv[1], "--help")) {
-        printf("Usage: pqbert model synth --config NAME --out PREFIX [--seed N]\n       pqbert model info PREFIX\n");
+        printf("Usage: pqbert model synth --config NAME --out PREFIX [--seed N] [--vocab FILE]\n"
+               "       pqbert model info PREFIX\n");
         return 0;
     }
     if (!is_synth && !is_info)

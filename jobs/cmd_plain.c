@@ -2,23 +2,58 @@
 #include "../model_io/tokens.h"
 #include "../mpi/engine_plain.h"
 #include "commands.h"
-#include "options.h"
+#include "sequences.h"
 
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static void infer(const struct pq_model *model, const struct pq_embedding *embedding, const uint32_t *token,
+                  size_t count)
+{
+    const struct pq_plan plan = { .shape = model->shape,
+                                  .seq = count,
+                                  .batch = 1,
+                                  .protocol = PQ_PREPROCESSED,
+                                  .ranks = 1,
+                                  .softmax = pq_softmax_widths((uint32_t)count) };
+    int32_t *logits = pq_alloc(4 * model->shape.labels);
+    struct pq_plain *engine = pq_plain_create(&plan, model, embedding, NULL);
+    pq_plain_run(engine, token, logits);
+    printf("logits");
+    for (uint32_t i = 0; i < model->shape.labels; i++)
+        printf(" %d", logits[i]);
+    printf("\n");
+    pq_plain_free(engine);
+    free(logits);
+}
+
+/* The input: of --tokens or texts, or one random sequence. */
+static enum pq_status read_input(const struct pq_options *o, const struct pq_embedding *e, struct pq_sequences *q,
+                                 struct pq_error *err)
+{
+    *q = (struct pq_sequences){ 0 };
+    if (pq_sequences_given(o))
+        return pq_sequences_read(o, e, 0, q, err);
+    if (o->seq.value[0] > e->shape.max_seq)
+        return pq_fail(err, PQ_USER, "length %llu is over the model's limit of %u tokens",
+                       (unsigned long long)o->seq.value[0], e->shape.max_seq);
+    pq_sequences_create(q, 1, o->seq.value[0]);
+    q->length[0] = (uint32_t)o->seq.value[0];
+    pq_tokens_random(o->input_seed, &e->shape, q->token, q->tokens);
+    return PQ_OK;
+}
+
 static enum pq_status plain(const struct pq_options *o, struct pq_error *err)
 {
     struct pq_model model;
     struct pq_embedding embedding;
-    uint32_t *token = NULL;
-    size_t count = 0;
+    struct pq_sequences input = { 0 };
     if (o->seq.count > 1 || o->threads.count > 1)
         return pq_fail(err, PQ_USER, "plain does one inference: give one value for --seq and --threads");
-    if (!o->seq.count && !o->tokens)
-        return pq_fail(err, PQ_USER, "plain needs --seq LENGTH or --tokens FILE");
+    if (!o->seq.count && !pq_sequences_given(o))
+        return pq_fail(err, PQ_USER, "plain needs --text TEXT, --text-file FILE, --tokens FILE or --seq LENGTH");
     enum pq_status s = pq_model_read_secret(o->model, &model, err);
     if (s != PQ_OK)
         return s;
@@ -30,36 +65,13 @@ static enum pq_status plain(const struct pq_options *o, struct pq_error *err)
     if (memcmp(model.id, embedding.id, 32))
         s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together",
                     o->model, o->model);
-    else if (o->tokens)
-        s = pq_tokens_read(o->tokens, &model.shape, &token, &count, err);
-    else if (o->seq.value[0] > model.shape.max_seq)
-        s = pq_fail(err, PQ_USER, "length %llu is over the model's limit of %u tokens",
-                    (unsigned long long)o->seq.value[0], model.shape.max_seq);
-    else {
-        count = o->seq.value[0];
-        token = pq_alloc(4 * count);
-        pq_tokens_random(o->input_seed, &model.shape, token, count);
-    }
-    if (s == PQ_OK) {
-        const struct pq_plan plan = { .shape = model.shape,
-                                      .seq = count,
-                                      .batch = 1,
-                                      .protocol = PQ_PREPROCESSED,
-                                      .ranks = 1,
-                                      .softmax = pq_softmax_widths((uint32_t)count) };
-        int32_t *logits = pq_alloc(4 * model.shape.labels);
-        if (o->threads.count)
-            omp_set_num_threads((int)o->threads.value[0]);
-        struct pq_plain *engine = pq_plain_create(&plan, &model, &embedding, NULL);
-        pq_plain_run(engine, token, logits);
-        printf("logits");
-        for (uint32_t i = 0; i < model.shape.labels; i++)
-            printf(" %d", logits[i]);
-        printf("\n");
-        pq_plain_free(engine);
-        free(logits);
-    }
-    free(token);
+    else
+        s = read_input(o, &embedding, &input, err);
+    if (s == PQ_OK && o->threads.count)
+        omp_set_num_threads((int)o->threads.value[0]);
+    for (size_t i = 0; s == PQ_OK && i < input.count; i++)
+        infer(&model, &embedding, pq_sequences_token(&input, i), input.length[i]);
+    pq_sequences_free(&input);
     pq_model_free(&model);
     pq_embedding_free(&embedding);
     return s;

@@ -1,28 +1,68 @@
-/* pqbert results show FILE [--csv | --json]: what a result file holds, for people or for scripts. No MPI. */
+/* pqbert results VERB ...: what result files hold, for people or for scripts. No MPI. */
 #include "../results/record_text.h"
 #include "commands.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+enum { KEY_CSV = 256, KEY_JSON, KEY_MEDIANS, KEY_GROUP, KEY_HELP, KEY_SELECT }; /* KEY_SELECT + i: selectable[i] */
+enum { FILES = 2 };
 
-enum { KEY_CSV = 256, KEY_JSON, KEY_HELP };
+/* Options that select rows: by a field of /runs under the name that sweep's option has. */
+static const struct { const char *option, *field; } selectable[] = {
+    { "system", "system" },     { "model", "model" },     { "seq", "seq_len" },     { "batch", "batch" },
+    { "ranks", "ranks_per_party" }, { "threads", "threads" }, { "protocol", "protocol" }, { "max", "max_variant" },
+    { "tables", "tables" },     { "net", "net" },         { "kernel", "kernel" },   { "mode", "mode" },
+    { "verdict", "verdict" },
+};
+enum { SELECTABLE = sizeof selectable / sizeof selectable[0] };
 
 struct settings {
-    const char *verb, *path;
-    enum pq_results_format format;
+    const struct verb *verb;
+    const char *file[FILES];
+    int files;
+    struct pq_results_view view;
     bool help;
     char wrong[256]; /* empty: the line is right */
 };
 
-static const struct argp_option options[] = {
-    { .name = "csv", .key = KEY_CSV, .doc = "one line per repetition, one value per field, names first", .group = 0 },
-    { .name = "json", .key = KEY_JSON, .doc = "an array of objects, one per repetition", .group = 0 },
-    { .name = "help", .key = KEY_HELP, .doc = "this text", .group = -1 },
-    { .name = NULL },
+/* What can be done; `files` are given behind the verb. */
+struct verb {
+    const char *name, *usage;
+    int files;
+    bool viewed; /* takes the options of a view */
+    enum pq_status (*run)(const struct settings *s, struct pq_error *err);
 };
+
+static enum pq_status show(const struct settings *s, struct pq_error *err)
+{
+    struct pq_results *r;
+    enum pq_status status = pq_results_read(s->file[0], &r, err);
+    if (status == PQ_OK)
+        status = pq_results_show(r, &s->view, stdout, err);
+    pq_results_close(r);
+    return status;
+}
+
+static enum pq_status compare(const struct settings *s, struct pq_error *err)
+{
+    struct pq_results *r[FILES] = { NULL, NULL };
+    enum pq_status status = PQ_OK;
+    for (int f = 0; f < FILES && status == PQ_OK; f++)
+        status = pq_results_read(s->file[f], &r[f], err);
+    if (status == PQ_OK)
+        status = pq_results_compare(r[0], r[1], stdout, err);
+    for (int f = 0; f < FILES; f++)
+        pq_results_close(r[f]);
+    return status;
+}
+
+static const struct verb verbs[] = {
+    { "show", "show FILE [--seq LIST ...] [--group FIELDS] [--csv | --json] [--medians]", 1, true, show },
+    { "compare", "compare A B", 2, false, compare },
+};
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 static error_t wrong(struct settings *s, const char *what, const char *which)
 {
@@ -30,29 +70,55 @@ static error_t wrong(struct settings *s, const char *what, const char *which)
     return EINVAL;
 }
 
+static error_t take_word(struct settings *s, char *text)
+{
+    if (s->verb) {
+        if (s->files == s->verb->files)
+            return wrong(s, s->files == 1 ? "one file at a time, not also" : "two files, not also", text);
+        s->file[s->files++] = text;
+        return 0;
+    }
+    for (size_t v = 0; v < VERBS; v++)
+        if (strcmp(text, verbs[v].name) == 0)
+            s->verb = &verbs[v];
+    return s->verb ? 0 : wrong(s, "there is no command", text);
+}
+
+static error_t take_selection(struct settings *s, const char *option, const char *field, const char *values)
+{
+    struct pq_results_view *view = &s->view;
+    for (size_t i = 0; i < view->selections; i++)
+        if (strcmp(view->select[i].field, field) == 0)
+            return wrong(s, "given twice: option", option);
+    view->select[view->selections].field = field;
+    view->select[view->selections++].values = values;
+    return 0;
+}
+
 static error_t take(int key, char *text, struct argp_state *state)
 {
     struct settings *s = state->input;
     enum pq_results_format format = key == KEY_CSV ? PQ_RESULTS_CSV : PQ_RESULTS_JSON;
+    if (key >= KEY_SELECT && key < KEY_SELECT + (int)SELECTABLE)
+        return take_selection(s, selectable[key - KEY_SELECT].option, selectable[key - KEY_SELECT].field, text);
     switch (key) {
     case KEY_CSV:
     case KEY_JSON:
-        if (s->format != PQ_RESULTS_TABLE && s->format != format)
+        if (s->view.format != PQ_RESULTS_TABLE && s->view.format != format)
             return wrong(s, "--csv and --json exclude each other", "");
-        s->format = format;
+        s->view.format = format;
+        return 0;
+    case KEY_MEDIANS:
+        s->view.medians = true;
+        return 0;
+    case KEY_GROUP:
+        s->view.group = text;
         return 0;
     case KEY_HELP:
         s->help = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (!s->verb) {
-            s->verb = text;
-            return strcmp(text, "show") == 0 ? 0 : wrong(s, "there is no command", text);
-        }
-        if (s->path)
-            return wrong(s, "one file at a time, not also", text);
-        s->path = text;
-        return 0;
+        return take_word(s, text);
     case ARGP_KEY_ERROR:
         if (!*s->wrong)
             wrong(s, "cannot understand", state->next > 0 ? state->argv[state->next - 1] : "");
@@ -62,49 +128,73 @@ static error_t take(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp parser = {
-    .options = options,
-    .parser = take,
-    .args_doc = "show FILE",
-    .doc = "Show the result file FILE: a table with one line per point (medians and quartiles), or with --csv or "
-           "--json every repetition.",
+static const struct argp_option other_options[] = {
+    { .doc = "show, for scripts and in parts:", .group = 1 },
+    { .name = "csv", .key = KEY_CSV, .doc = "one line per repetition, one value per field, names first", .group = 1 },
+    { .name = "json", .key = KEY_JSON, .doc = "an array of objects, one per repetition", .group = 1 },
+    { .name = "medians", .key = KEY_MEDIANS, .doc = "with --csv or --json: one per point, medians and quartiles",
+      .group = 1 },
+    { .name = "group", .key = KEY_GROUP, .arg = "FIELDS", .doc = "a table for each value of these settings",
+      .group = 1 },
+    { .name = "help", .key = KEY_HELP, .doc = "this text", .group = -1 },
+    { .doc = "show only repetitions with one of the values in LIST:", .group = 2 },
 };
+enum { OTHERS = sizeof other_options / sizeof other_options[0] };
 
-static int usage(const char *what)
+/* Fills option[OTHERS + SELECTABLE + 1]; argp ends at the entry of zeros. */
+static void list_options(struct argp_option *option)
 {
-    fprintf(stderr, "pqbert results: %s; use: pqbert results show FILE [--csv | --json]\n", what);
-    return PQ_USER;
+    for (size_t i = 0; i < OTHERS; i++)
+        option[i] = other_options[i];
+    for (size_t i = 0; i < SELECTABLE; i++)
+        option[OTHERS + i] = (struct argp_option){ .name = selectable[i].option, .key = KEY_SELECT + (int)i,
+                                                   .arg = "LIST", .group = 2 };
+    option[OTHERS + SELECTABLE] = (struct argp_option){ .name = NULL };
 }
 
-static int show(const struct settings *s)
+static const char doc[] =
+    "show: a table of the result file with one line per point (medians and quartiles), or with --csv or --json every "
+    "repetition. compare: what differs between two files, by how much, and whether the spread allows saying so.";
+
+static int usage(const struct settings *s, const char *what)
 {
-    struct pq_error err;
-    struct pq_results *r;
-    enum pq_status status = pq_results_read(s->path, &r, &err);
-    if (status == PQ_OK) {
-        status = pq_results_show(r, stdout, s->format);
-        if (status != PQ_OK)
-            pq_fail(&err, status, "standard output: %s", strerror(errno));
-        pq_results_close(r);
-    }
-    if (status != PQ_OK)
-        fprintf(stderr, "pqbert results: %s\n", err.text);
-    return (int)status;
+    fprintf(stderr, "pqbert results: %s; use: pqbert results %s\n", what,
+            s->verb ? s->verb->usage : "show FILE, or: pqbert results compare A B, or: pqbert results merge OUT IN...");
+    return PQ_USER;
 }
 
 /* argp's own messages take two lines and end the process; a wrong line gets one, and the caller its status. */
 int pq_cmd_results(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "merge"))
+        return pq_cmd_merge(argc - 1, argv + 1);
+    struct argp_option option[SELECTABLE + OTHERS + 1];
+    list_options(option);
+    const struct argp parser = { .options = option, .parser = take, .args_doc = "show FILE\ncompare A B",
+                                 .doc = doc };
+    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT;
     char name[] = "pqbert results";
-    struct settings s = { .format = PQ_RESULTS_TABLE };
-    error_t failed = argp_parse(&parser, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &s);
+    struct settings s = { 0 };
+    struct pq_error err;
+    const error_t failed = argp_parse(&parser, argc, argv, flags, NULL, &s);
     if (s.help) {
         argp_help(&parser, stdout, ARGP_HELP_LONG | ARGP_HELP_DOC | ARGP_HELP_USAGE, name);
         return PQ_OK;
     }
     if (failed)
-        return usage(s.wrong);
-    if (!s.verb || !s.path)
-        return usage(s.verb ? "FILE is missing" : "a command is missing");
-    return show(&s);
+        return usage(&s, s.wrong);
+    if (!s.verb)
+        return usage(&s, "a command is missing");
+    if (s.files < s.verb->files)
+        return usage(&s, s.verb->files == 1 ? "FILE is missing" : "A and B are needed");
+    if (!s.verb->viewed && (s.view.selections || s.view.group || s.view.medians || s.view.format != PQ_RESULTS_TABLE))
+        return usage(&s, "options are for show");
+    if (s.view.medians && s.view.format == PQ_RESULTS_TABLE)
+        return usage(&s, "--medians goes with --csv or --json; the table shows them anyway");
+    if (s.view.group && s.view.format != PQ_RESULTS_TABLE)
+        return usage(&s, "--group is for the table, not for --csv or --json");
+    const enum pq_status status = s.verb->run(&s, &err);
+    if (status != PQ_OK)
+        fprintf(stderr, "pqbert results: %s\n", err.text);
+    return (int)status;
 }

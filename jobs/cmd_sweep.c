@@ -5,6 +5,7 @@
 #include "environment.h"
 #include "progress.h"
 #include "record_point.h"
+#include "stocks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,6 +32,34 @@ static uint64_t missing(struct sweep *w, const struct pq_run_record *like)
     return left;
 }
 
+/* What the record of a point says before it is measured. */
+static void describe(const struct sweep *w, const struct pq_point *p, struct pq_run_record *r)
+{
+    struct pq_prediction predicted;
+    pq_predict(&p->plan, !w->launch.options.no_verify, &predicted);
+    if (p->stock)
+        pq_prediction_leave_out(&predicted, PQ_OFFLINE);
+    pq_record_point(r, &w->launch, p, &predicted, w->peak, w->bandwidth);
+    pq_prediction_free(&predicted);
+}
+
+/* Before the first point starts: that the last one will not lack material. */
+static enum pq_status demand_material(struct sweep *w, struct pq_error *err)
+{
+    const struct pq_launch *l = &w->launch;
+    pq_progress_note(&w->progress, "checking %s", l->options.material);
+    uint64_t *entries = pq_alloc(l->point_count * sizeof *entries);
+    for (size_t i = 0; i < l->point_count; i++) {
+        struct pq_run_record r;
+        describe(w, &l->points[i], &r);
+        const uint64_t left = missing(w, &r);
+        entries[i] = left ? l->options.warmup + left : 0;
+    }
+    const enum pq_status status = pq_stocks_demand(l, entries, err);
+    free(entries);
+    return status;
+}
+
 static int ascending(const void *a, const void *b)
 {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -49,10 +78,12 @@ static double median_ms(const struct pq_measurement *m, size_t n)
 }
 
 /* Writes one repetition; a failure of the disk ends the job, with everything before it safe. */
-static void keep(struct sweep *w, struct pq_run_record *r, const struct pq_measurement *m, uint64_t repetition)
+static void keep(struct sweep *w, struct pq_run_record *r, const struct pq_session *s, const struct pq_measurement *m,
+                 uint64_t repetition)
 {
     struct pq_error err;
-    pq_record_measured(r, m, repetition);
+    pq_watch_phase(w->launch.group.watch, "writing results");
+    pq_record_measured(r, s, m, repetition);
     if (pq_results_add_run(w->results, r, &err) != PQ_OK)
         pq_group_die(&w->launch.group, "writing results", "%s", err.text);
 }
@@ -74,14 +105,12 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
     struct pq_run_record r;
     struct pq_session session;
     const struct pq_session_setup setup = pq_launch_setup(l, p);
-    char name[128];
-    snprintf(name, sizeof name, "%s S=%zu G=%zu threads=%zu", pq_protocol_name[p->plan.protocol], p->plan.seq,
-             p->plan.ranks, p->threads);
+    const bool emulated = pq_net_emulates(&p->net);
+    char name[160];
+    snprintf(name, sizeof name, "%s S=%zu G=%zu threads=%zu%s%s", pq_protocol_name[p->plan.protocol], p->plan.seq,
+             p->plan.ranks, p->threads, emulated ? " net=" : "", emulated ? p->net.name : "");
 
-    struct pq_prediction predicted;
-    pq_predict(&p->plan, !l->options.no_verify, &predicted);
-    pq_record_point(&r, l, p, &predicted, w->peak, w->bandwidth);
-    pq_prediction_free(&predicted);
+    describe(w, p, &r);
     const uint64_t left = missing(w, &r), done = l->options.repeat - left;
     if (!left) {
         pq_progress_line(&w->progress, "[%zu/%zu] %s: in the file already", number, total, name);
@@ -89,8 +118,7 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
     }
 
     struct pq_measurement *m = pq_alloc(left * sizeof *m), warm;
-    uint32_t *token = pq_launch_input(l, p);
-    uint64_t first_row = 0;
+    uint32_t *token = pq_launch_input(l, p, 0);
     struct pq_error err;
     size_t wrong = 0;
     const char *why = "logits differ from the replayed ones";
@@ -110,13 +138,18 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
         wrong += now->verdict == PQ_WRONG;
         if (i < warmup)
             continue;
-        if (i == warmup)
-            pq_results_runs(w->results, (size_t *)&first_row);
-        keep(w, &r, now, done + i - warmup);
+        keep(w, &r, &session, now, done + i - warmup);
+        if (now->range_wrapped)
+            pq_progress_line(&w->progress, "[%zu/%zu] %s: repetition %" PRIu64 ": %" PRIu64
+                             " values left their declared range and wrapped (%s)",
+                             number, total, name, done + i - warmup, now->range_wrapped, r.range_where);
+        if (now->clock_off_ns)
+            pq_progress_line(&w->progress, "[%zu/%zu] %s: repetition %" PRIu64 ": clocks disagree by %.4g s, its times "
+                             "are doubtful", number, total, name, done + i - warmup, (double)now->clock_off_ns / 1e9);
     }
     pq_session_close(&session);
     if (l->group.world_rank == 0) {
-        keep_operations(w, m, left, first_row);
+        keep_operations(w, m, left, pq_results_first(w->results, &r));
         w->invalid += wrong != 0;
         if (wrong)
             pq_progress_line(&w->progress, "[%zu/%zu] %s: INVALID (%s)", number, total, name, why);
@@ -144,24 +177,27 @@ int pq_cmd_sweep(int argc, char **argv)
     struct pq_environment env = { 0 };
     const bool first = l->group.world_rank == 0;
     if (first) {
-        w.peak = pq_machine_peak_macs();
+        w.peak = pq_machine_peak_macs(true);
         w.bandwidth = pq_machine_read_bandwidth();
     }
     pq_environment_describe(&env, l, argc, argv, w.peak, w.bandwidth);
     if (first)
         status = pq_results_open(l->options.out, l->options.resume, &env, &w.results, &err);
     status = pq_group_agree(&l->group, status, &err);
+    w.progress = pq_progress_start(first);
+    if (status == PQ_OK && l->options.material)
+        status = demand_material(&w, &err);
     if (status == PQ_OK) {
-        w.progress = pq_progress_start(first);
+        pq_launch_announce(l);
         for (size_t i = 0; i < l->point_count; i++)
             run_point(&w, &l->points[i], i + 1, l->point_count);
         if (first && w.invalid)
             status = pq_fail(&err, PQ_INVALID, "%zu of %zu points are INVALID; no time is given for them", w.invalid,
                              l->point_count);
         status = pq_group_agree(&l->group, status, &err);
-        if (first)
-            pq_results_close(w.results);
     }
+    if (first)
+        pq_results_close(w.results);
     pq_environment_free(&env);
     return pq_launch_end(l, status, &err);
 }

@@ -13,10 +13,10 @@
 
 struct place { char host[64]; uint64_t cores; };
 
-static void describe_places(struct pq_environment *env, const struct pq_launch *l, const struct pq_machine *m)
+static void describe_places(struct pq_environment *env, const struct pq_launch *l)
 {
     const int n = l->group.world_size;
-    struct place mine = { "", m->cores }, *all = pq_alloc((size_t)n * sizeof *all);
+    struct place mine = { "", pq_binding_cores(l->binding) }, *all = pq_alloc((size_t)n * sizeof *all);
     char hosts[2048] = "", seen_text[32];
     uint64_t cores = 0;
     gethostname(mine.host, sizeof mine.host - 1);
@@ -59,10 +59,13 @@ void pq_environment_describe(struct pq_environment *env, const struct pq_launch 
     int length;
     const time_t now = time(NULL);
     struct tm t;
+    bool insecure = false;
 
+    for (size_t i = 0; i < l->point_count; i++)
+        insecure |= pq_launch_insecure(l, &l->points[i]);
     memset(env, 0, sizeof *env);
     pq_machine_describe(&m);
-    describe_places(env, l, &m);
+    describe_places(env, l);
     if (l->group.world_rank != 0)
         return;
     add_command_line(env, argc, argv);
@@ -86,9 +89,10 @@ void pq_environment_describe(struct pq_environment *env, const struct pq_launch 
     pq_environment_add(env, "peak_multiply_adds_per_second_per_core", "%.4g", peak);
     pq_environment_add(env, "read_bandwidth_bytes_per_second_per_core", "%.4g", bandwidth);
     pq_environment_add(env, "transport", "%s", pq_group_transport(&l->group));
-    pq_environment_add(env, "binding", "%s", "left to the launcher");
+    pq_environment_add(env, "binding", "%s", l->binding_text);
     pq_environment_add(env, "omp_wait_policy", "%s", getenv("OMP_WAIT_POLICY") ? getenv("OMP_WAIT_POLICY") : "not set");
-    pq_environment_add(env, "seed_mode", "%s", l->options.seed_given ? "fixed (INSECURE-BENCH)" : "operating system");
+    pq_environment_add(env, "material", "%s", l->options.material ? l->options.material : "dealt by this launch");
+    pq_environment_add(env, "seed_mode", "%s", insecure ? "fixed (INSECURE-BENCH)" : "operating system");
     pq_environment_add(env, "verification", "%s", l->options.no_verify ? "off" : "replay at P0's first rank");
     pq_environment_add(env, "slurm_job", "%s", getenv("SLURM_JOB_ID") ? getenv("SLURM_JOB_ID") : "none");
     gmtime_r(&now, &t);

@@ -1,4 +1,5 @@
 /* pqbert: private inference of quantized BERT between three parties, as a benchmark. See README.md. */
+#include "../kernels/secret.h"
 #include "commands.h"
 
 #include <stdio.h>
@@ -10,8 +11,9 @@ static const struct command { const char *name; int (*run)(int, char **); const 
     { "cost", pq_cmd_cost, "predicted bytes, rounds, multiply-adds and memory" },
     { "run", pq_cmd_run, "one private inference (under mpirun, 3*G processes)" },
     { "sweep", pq_cmd_sweep, "many points, measured, into a result file (under mpirun)" },
+    { "offline", pq_cmd_offline, "the offline phase alone, into files that run and sweep use up (under mpirun)" },
     { "kernels", pq_cmd_kernels, "every matrix kernel: checked, then timed" },
-    { "results", pq_cmd_results, "results show: a result file as a table, CSV or JSON" },
+    { "results", pq_cmd_results, "results show: a result file as a table, CSV or JSON; results merge: many into one" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -28,6 +30,7 @@ static void help(FILE *to)
 
 int main(int argc, char **argv)
 {
+    pq_forbid_core_dumps();
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))) {
         help(stdout);
         return 0;

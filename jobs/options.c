@@ -18,6 +18,9 @@ enum key {
     KEY_SEQ,
     KEY_INPUT_SEED,
     KEY_TOKENS,
+    KEY_TEXT,
+    KEY_TEXT_FILE,
+    KEY_VOCAB,
     KEY_PROTOCOL,
     KEY_RANKS,
     KEY_THREADS,
@@ -30,12 +33,16 @@ enum key {
     KEY_TABLES,
     KEY_KERNEL,
     KEY_NET,
+    KEY_BIND,
     KEY_NO_VERIFY,
     KEY_CHECK,
+    KEY_TOTAL,
+    KEY_MATERIAL,
+    KEY_COUNT,
     KEY_HELP
 };
 
-enum { POINT = PQ_CMD_RUN | PQ_CMD_SWEEP, MODEL = PQ_CMD_PLAIN | PQ_CMD_COST | POINT };
+enum { INFER = PQ_CMD_RUN | PQ_CMD_SWEEP, POINT = INFER | PQ_CMD_OFFLINE, MODEL = PQ_CMD_PLAIN | PQ_CMD_COST | POINT };
 
 static const struct row {
     unsigned commands, needed; /* which take it, which cannot do without */
@@ -51,13 +58,27 @@ static const struct row {
     { PQ_CMD_SYNTH | PQ_CMD_SWEEP,
       PQ_CMD_SYNTH | PQ_CMD_SWEEP,
       { "out", KEY_OUT, "FILE", 0, "what is written: PREFIX of the model files, or the result file", 0 } },
-    { MODEL, PQ_CMD_COST | PQ_CMD_SWEEP, { "seq", KEY_SEQ, "LIST", 0, "sequence lengths, 1 to 512", 0 } },
-    { PQ_CMD_PLAIN | POINT,
+    { MODEL,
+      PQ_CMD_COST | PQ_CMD_SWEEP | PQ_CMD_OFFLINE,
+      { "seq", KEY_SEQ, "LIST", 0, "sequence lengths, 1 to 512", 0 } },
+    { PQ_CMD_PLAIN | INFER,
       0,
       { "input-seed", KEY_INPUT_SEED, "N", 0, "random token ids from this seed (default 1)", 0 } },
     { PQ_CMD_PLAIN | PQ_CMD_RUN,
       0,
       { "tokens", KEY_TOKENS, "FILE", 0, "token ids from a file, which P1 alone reads", 0 } },
+    { PQ_CMD_PLAIN | PQ_CMD_RUN,
+      0,
+      { "text", KEY_TEXT, "TEXT", 0,
+        "a text; a launcher shows its command line to every rank. -: standard input, one text per line, at P1's first "
+        "rank alone (mpirun --stdin 1 -n 3; of 3*G processes --stdin G)",
+        0 } },
+    { PQ_CMD_PLAIN | PQ_CMD_RUN,
+      0,
+      { "text-file", KEY_TEXT_FILE, "FILE", 0, "texts from a file, one per line, which P1 alone reads", 0 } },
+    { PQ_CMD_SYNTH,
+      0,
+      { "vocab", KEY_VOCAB, "FILE", 0, "vocab.txt of a BERT checkpoint: the model then takes text", 0 } },
     { PQ_CMD_COST | POINT,
       0,
       { "protocol", KEY_PROTOCOL, "LIST", 0, "published, preprocessed (default preprocessed)", 0 } },
@@ -75,19 +96,40 @@ static const struct row {
     { PQ_CMD_SYNTH | POINT,
       0,
       { "seed", KEY_SEED, "N", 0,
-        "synth: which model (default 1). run, sweep: fixes the protocol's randomness, INSECURE-BENCH", 0 } },
+        "synth: which model (default 1). run, sweep, offline: fixes the protocol's randomness, INSECURE-BENCH", 0 } },
     { PQ_CMD_COST | POINT, 0, { "max", KEY_MAX, "KIND", 0, "maximum in softmax: auto, tree or count", 0 } },
     { PQ_CMD_COST | POINT,
       0,
       { "tables", KEY_TABLES, "KIND", 0, "auto, direct (fewer rounds) or compact (less offline material)", 0 } },
     { POINT, 0, { "kernel", KEY_KERNEL, "NAME", 0, "matrix kernel (pqbert kernels lists them)", 0 } },
-    { POINT, 0, { "net", KEY_NET, "LIST", 0, "none: the network as it is", 0 } },
+    { PQ_CMD_COST | POINT,
+      0,
+      { "net", KEY_NET, "LIST", 0,
+        "network between the parties: none (as it is, default), or emulated: lan (5Gbit:0.4ms), wan (400Mbit:40ms), "
+        "RATE:RTT as in 1Gbit:2ms",
+        0 } },
     { POINT,
+      0,
+      { "bind", KEY_BIND, "KIND", 0,
+        "auto (default): ranks and threads to cores, by party and NUMA node, within what the launcher gave; none: as "
+        "the launcher left them",
+        0 } },
+    { POINT,
+      PQ_CMD_OFFLINE,
+      { "material", KEY_MATERIAL, "DIR", 0,
+        "offline: folder that gets the material, a set for each point. run, sweep: use it up instead of dealing new",
+        0 } },
+    { PQ_CMD_OFFLINE, PQ_CMD_OFFLINE, { "count", KEY_COUNT, "N", 0, "entries of a set, one for each inference", 0 } },
+    { INFER,
       0,
       { "no-verify", KEY_NO_VERIFY, NULL, 0, "keep the input at P1: no replay, and results are UNCHECKED", 0 } },
     { PQ_CMD_KERNELS,
       0,
       { "check", KEY_CHECK, NULL, 0, "exit 3 where a tuned kernel is slower than what it replaces", 0 } },
+    { PQ_CMD_COST,
+      0,
+      { "total", KEY_TOTAL, "G", 0,
+        "only the sum over the points of that sweep, with G ranks per party launched: expected time, memory", 0 } },
     { ~0u, 0, { "help", KEY_HELP, NULL, 0, "this text", -1 } },
 };
 enum { ROWS = sizeof table / sizeof *table };
@@ -108,7 +150,7 @@ static enum pq_status number(const char *name, const char *text, uint64_t low, u
     char *end;
     errno = 0;
     *out = strtoull(text, &end, 10);
-    if (errno || end == text || *end || *text == '-' || *out < low || *out > high)
+    if (*text < '0' || *text > '9' || errno || *end || *out < low || *out > high) /* strtoull takes blanks and signs */
         return pq_fail(err, PQ_USER, "--%s %s is no number from %" PRIu64 " to %" PRIu64, name, text, low, high);
     return PQ_OK;
 }
@@ -145,6 +187,29 @@ static enum pq_status list(const char *name, const char *text, uint64_t low, uin
     return PQ_OK;
 }
 
+static enum pq_status nets(const char *name, const char *text, struct pq_nets *out, struct pq_error *err)
+{
+    char copy[512];
+    if (strlen(text) >= sizeof copy)
+        return pq_fail(err, PQ_USER, "--%s: the list is longer than %zu characters", name, sizeof copy - 1);
+    strcpy(copy, text);
+    out->count = 0;
+    for (char *p = copy, *item; (item = strsep(&p, ",")) != NULL;) {
+        struct pq_net net;
+        if (out->count == PQ_LIST)
+            return pq_fail(err, PQ_USER, "--%s: more than %d values; split the sweep", name, PQ_LIST);
+        enum pq_status s = pq_net_parse(item, &net, err);
+        if (s != PQ_OK)
+            return s;
+        for (size_t i = 0; i < out->count; i++)
+            if (out->value[i].bits_per_second == net.bits_per_second &&
+                out->value[i].round_trip_ns == net.round_trip_ns)
+                return pq_fail(err, PQ_USER, "--%s: %s stands twice in the list", name, item);
+        out->value[out->count++] = net;
+    }
+    return PQ_OK;
+}
+
 static enum pq_status choice(const char *name, const char *text, const char *const names[2], int *out,
                              struct pq_error *err)
 {
@@ -165,13 +230,18 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
     case KEY_CONFIG: o->config = text; break;
     case KEY_OUT: o->out = text; break;
     case KEY_TOKENS: o->tokens = text; break;
+    case KEY_TEXT: o->text = text; break;
+    case KEY_TEXT_FILE: o->text_file = text; break;
+    case KEY_VOCAB: o->vocab = text; break;
     case KEY_KERNEL: o->kernel = text; break;
+    case KEY_MATERIAL: o->material = text; break;
     case KEY_SEQ: return list(name, text, 1, PQ_MAX_SEQ, NULL, &o->seq, err);
     case KEY_RANKS: return list(name, text, 1, 4096, NULL, &o->ranks, err);
     case KEY_THREADS: return list(name, text, 1, 512, NULL, &o->threads, err);
     case KEY_PROTOCOL: return list(name, text, 0, 0, pq_protocol_name, &o->protocol, err);
     case KEY_BATCH: return number(name, text, 1, 1024, &o->batch, err);
     case KEY_REPEAT: return number(name, text, 1, 100000, &o->repeat, err);
+    case KEY_COUNT: return number(name, text, 1, 1000000, &o->count, err);
     case KEY_WARMUP: return number(name, text, 0, 1000, &o->warmup, err);
     case KEY_INPUT_SEED: o->input_seed_given = true; return number(name, text, 0, UINT64_MAX, &o->input_seed, err);
     case KEY_SEED: o->seed_given = true; return number(name, text, 0, UINT64_MAX, &o->seed, err);
@@ -183,13 +253,16 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
         s = choice(name, text, pq_tables_name, &which, err);
         o->tables = (enum pq_tables_choice)which;
         return s;
-    case KEY_NET:
-        if (strcmp(text, "none"))
-            return pq_fail(err, PQ_USER, "--net %s: this version emulates no network; use none", text);
+    case KEY_NET: return nets(name, text, &o->net, err);
+    case KEY_BIND:
+        o->bind = !strcmp(text, "auto");
+        if (!o->bind && strcmp(text, "none"))
+            return pq_fail(err, PQ_USER, "--bind: there is no '%s'; use auto or none", text);
         break;
     case KEY_RESUME: o->resume = true; break;
     case KEY_NO_VERIFY: o->no_verify = true; break;
     case KEY_CHECK: o->check = true; break;
+    case KEY_TOTAL: return number(name, text, 1, 4096, &o->total, err);
     default: PQ_ASSERT(!"an option without a case");
     }
     return s;
@@ -227,12 +300,19 @@ static error_t parse_one(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
+/* cost takes the options of sweep, so that the same line can first be asked for its cost. */
+static bool takes(const struct row *row, enum pq_command command)
+{
+    const unsigned as = command == PQ_CMD_COST ? PQ_CMD_COST | PQ_CMD_SWEEP : (unsigned)command;
+    return (row->commands & as) != 0;
+}
+
 /* The command's rows of the table. */
 static struct argp argp_of(enum pq_command command, struct argp_option options[ROWS + 1])
 {
     size_t n = 0;
     for (size_t r = 0; r < ROWS; r++)
-        if (table[r].commands & (unsigned)command)
+        if (takes(&table[r], command))
             options[n++] = table[r].option;
     options[n] = (struct argp_option){ 0 };
     const char *arguments = command == PQ_CMD_INFO ? "PREFIX" : NULL;
@@ -246,6 +326,29 @@ void pq_options_help(enum pq_command command, char *name)
     argp_help(&argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_LONG, name);
 }
 
+/* The input comes from one place, which says how long it is. */
+static enum pq_status check_input(const struct pq_options *o, struct pq_error *err)
+{
+    const char *name[4];
+    size_t given = 0;
+    if (o->tokens)
+        name[given++] = "tokens";
+    if (o->text)
+        name[given++] = "text";
+    if (o->text_file)
+        name[given++] = "text-file";
+    if (given > 0 && o->input_seed_given)
+        name[given++] = "input-seed";
+    if (given > 1)
+        return pq_fail(err, PQ_USER, "--%s and --%s exclude each other: the input is one or the other", name[0],
+                       name[1]);
+    if (given > 0 && o->seq.count)
+        return pq_fail(err, PQ_USER, "--%s and --seq exclude each other: the input says how long it is", name[0]);
+    if (given > 0 && o->batch != 1)
+        return pq_fail(err, PQ_USER, "--%s is one sequence at a time: leave --batch out", name[0]);
+    return PQ_OK;
+}
+
 enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, struct pq_options *o, bool *help,
                                 struct pq_error *err)
 {
@@ -253,7 +356,9 @@ enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, 
     const struct argp argp = argp_of(command, options);
     struct parse p = { .o = o, .err = err, .command = command };
 
-    *o = (struct pq_options){ .batch = 1, .repeat = 10, .warmup = 2, .input_seed = 1, .seed = 1, .net = "none" };
+    *o = (struct pq_options){ .batch = 1, .repeat = 10, .warmup = 2, .input_seed = 1, .seed = 1, .bind = true,
+                               .net = { .count = 1, .value = { { .name = "none" } } },
+                               .no_verify = command == PQ_CMD_OFFLINE }; /* there is nothing to verify yet */
     const error_t e = argp_parse(&argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &p);
     *help = p.help;
     if (p.help)
@@ -271,9 +376,5 @@ enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, 
                            table[r].option.arg);
     if (command == PQ_CMD_INFO && !o->argument)
         return pq_fail(err, PQ_USER, "%s needs the PREFIX of a model's files", argv[0]);
-    if (o->tokens && o->input_seed_given)
-        return pq_fail(err, PQ_USER, "--tokens and --input-seed exclude each other: the input is one or the other");
-    if (o->tokens && o->seq.count)
-        return pq_fail(err, PQ_USER, "--tokens and --seq exclude each other: the file says how long the input is");
-    return PQ_OK;
+    return check_input(o, err);
 }

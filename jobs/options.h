@@ -4,27 +4,31 @@
 #define PQ_OPTIONS_H
 
 #include "../kernels/status.h"
+#include "../mpi/net.h"
 #include "../mpi/plan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PQ_LIST = 64 }; /* values in one comma-separated list, at most */
+enum { PQ_LIST = 512 }; /* values in one comma-separated list, at most */
 
 struct pq_list { size_t count; uint64_t value[PQ_LIST]; };
+struct pq_nets { size_t count; struct pq_net value[PQ_LIST]; };
 
 enum pq_maximum_choice { PQ_MAX_AUTO, PQ_MAX_TREE, PQ_MAX_COUNT };
 enum pq_tables_choice { PQ_TABLES_AUTO, PQ_TABLES_DIRECT, PQ_TABLES_COMPACT };
 
 struct pq_options {
-    const char *model, *config, *out, *tokens, *kernel;
+    const char *model, *config, *out, *tokens, *text, *text_file, *vocab, *kernel, *material;
     struct pq_list seq, ranks, threads, protocol;
-    uint64_t batch, repeat, warmup, input_seed, seed;
+    uint64_t batch, repeat, warmup, input_seed, seed, count;
+    uint64_t total; /* cost: ranks per party of the launch whose sum is wanted; 0: every point */
     bool seed_given, input_seed_given, resume, no_verify, check;
     enum pq_maximum_choice maximum;
     enum pq_tables_choice tables;
-    const char *net;
+    struct pq_nets net;  /* none where it is not given */
+    bool bind;
     const char *argument; /* what is not an option, for commands that take one */
 };
 
@@ -36,7 +40,8 @@ enum pq_command {
     PQ_CMD_COST = 8,
     PQ_CMD_RUN = 16,
     PQ_CMD_SWEEP = 32,
-    PQ_CMD_KERNELS = 64
+    PQ_CMD_KERNELS = 64,
+    PQ_CMD_OFFLINE = 128
 };
 
 /* Prints what --help shows: usage and the command's options. */

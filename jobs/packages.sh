@@ -5,6 +5,12 @@
 # what is missing, as root or through sudo. Elsewhere, or without the right to install, it says which packages are
 # missing and ends with status 2. Nothing missing: nothing is done.
 #
+# With --tests also what only some tests need, a Slurm and network tools, a browser, and analysers (valgrind, clang
+# with its sanitizers and clang-tidy, cppcheck; some 700 MB on the disk): as root alone, since some of those tests need
+# root too; what cannot be had is said, and the tests are skipped. No service is started.
+#
+# With --peers also what jobs/compare.sh needs to make environments for other systems (some 400 MB).
+#
 #   PQ_INSTALL=0    only say what is missing
 set -euo pipefail
 
@@ -34,6 +40,15 @@ pq_library_ready() {
     return 1
 }
 
+# Whether clang links a program with these sanitizers, and further options.
+pq_clang_ready() {
+    local sanitizers=$1
+    shift
+    printf 'int LLVMFuzzerTestOneInput(void) { return 0; }%s' \
+        "$([ "$sanitizers" = address ] && echo ' int main(void) { return 0; }')" |
+        clang -fsanitize="$sanitizers" "$@" -x c - -o /dev/null
+}
+
 pq_package_ready() {
     case $1 in
         build-essential)     command -v cc && command -v make ;;
@@ -48,21 +63,67 @@ pq_package_ready() {
         libhwloc-dev)        pq_library_ready hwloc ;;
         libssl-dev)          pq_library_ready libcrypto ;;
         libcmocka-dev)       pq_library_ready cmocka ;;
+        python3-torch)       /usr/bin/python3 -c 'import torch' ;; # an environment that sees it is made of this Python
+        python3-venv)        /usr/bin/python3 -c 'import ensurepip, venv' ;;
+        chromium)            command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+        libutf8proc-dev)     pq_library_ready libutf8proc ;;
         python3-*)           pq_python_ready "${1#python3-}" ;;
+        slurmctld | slurmd)  command -v "$1" ;;
+        slurm-client)        command -v sbatch ;;
+        munge)               command -v munged ;;
+        iproute2)            command -v ip ;;
+        libclang-rt-dev)     pq_clang_ready fuzzer,address,undefined ;;
+        libomp-dev)          pq_clang_ready address -fopenmp ;;
+        valgrind)            command -v valgrind && test -e /usr/include/valgrind/memcheck.h ;;
+        clang | clang-tidy | cppcheck) command -v "$1" ;;
     esac >/dev/null 2>&1
 }
 
+PATH=$PATH:/usr/sbin:/sbin # where a user's PATH lacks them: slurmctld, slurmd, munged
+
+pq_needed=(build-essential cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
+    libopenblas-dev libhwloc-dev libssl-dev libcmocka-dev libutf8proc-dev python3-h5py python3-numpy python3-matplotlib
+    python3-pandas python3-jinja2)
+pq_needed_by_tests=(slurmctld slurmd slurm-client munge iproute2 python3-venv)
+pq_needed_by_browser_test=(chromium)
+pq_needed_by_checks=(clang libclang-rt-dev libomp-dev valgrind clang-tidy cppcheck)
+pq_needed_by_peers=(python3-torch python3-venv)
+
 pq_missing_packages() {
     local package
-    for package in build-essential cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-openmpi-dev \
-        libopenblas-dev libhwloc-dev libssl-dev libcmocka-dev python3-h5py python3-numpy python3-matplotlib; do
+    for package in "$@"; do
         pq_package_ready "$package" || printf '%s ' "$package"
     done
 }
 
+# The packages bring services; where nothing says otherwise, apt would start them.
+pq_install_quietly() {
+    local policy=/usr/sbin/policy-rc.d status=0
+    if [ -e $policy ]; then
+        pq_install_packages "$@"
+        return
+    fi
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+    pq_install_packages "$@" || status=$?
+    rm -f $policy
+    return $status
+}
+
+pq_install_for_tests() {
+    local missing
+    missing=$(pq_missing_packages "$@")
+    if [ -z "$missing" ]; then
+        return 0
+    fi
+    if [ "$(id -u)" -ne 0 ] || ! pq_install_quietly "$@"; then
+        echo "packages.sh: without $missing some tests are skipped" >&2
+    fi
+}
+
 pq_install_packages() {
     local missing as_root=()
-    missing=$(pq_missing_packages)
+    missing=$(pq_missing_packages "$@")
     if [ -z "$missing" ]; then
         return 0
     fi
@@ -83,11 +144,21 @@ pq_install_packages() {
         return 2
     fi
     hash -r
-    missing=$(pq_missing_packages)
+    missing=$(pq_missing_packages "$@")
     if [ -n "$missing" ]; then
         echo "packages.sh: installed but still not usable, too old perhaps: $missing" >&2
         return 2
     fi
 }
 
-pq_install_packages
+pq_install_packages "${pq_needed[@]}"
+case ${1:-} in
+    --tests)
+        pq_install_for_tests "${pq_needed_by_tests[@]}"
+        pq_install_for_tests "${pq_needed_by_browser_test[@]}"
+        pq_install_for_tests "${pq_needed_by_checks[@]}"
+        ;;
+    --peers)
+        pq_install_packages "${pq_needed_by_peers[@]}"
+        ;;
+esac

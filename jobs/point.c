@@ -2,14 +2,58 @@
 
 #include <stdlib.h>
 
-enum pq_maximum pq_point_maximum(const struct pq_options *o)
+uint64_t pq_point_network_ns(const struct pq_point *p, const struct pq_prediction *predicted, enum pq_phase phase)
 {
-    return o->maximum == PQ_MAX_COUNT ? PQ_COUNT : PQ_TREE;
+    const uint64_t delay = p->net.round_trip_ns / 2;
+    const struct pq_count p1 = pq_tally_phase(&predicted->party[PQ_P1], phase);
+    const struct pq_count p2 = pq_tally_phase(&predicted->party[PQ_P2], phase);
+    uint64_t least = 0;
+    if (phase == PQ_ONLINE)
+        least = delay * p1.rounds + pq_net_busy_ns(&p->net, p2.bytes_to[PQ_P1] / p->plan.ranks);
+    for (enum pq_role from = PQ_P0; from < PQ_ROLES; from++)
+        for (enum pq_role to = PQ_P0; to < PQ_ROLES; to++) {
+            const uint64_t bytes = pq_tally_phase(&predicted->party[from], phase).bytes_to[to];
+            const uint64_t t = bytes ? delay + pq_net_busy_ns(&p->net, bytes) : 0;
+            least = t > least ? t : least;
+        }
+    return least;
 }
 
-enum pq_tables pq_point_tables(const struct pq_options *o)
+/* What `auto` makes as small as it can. */
+static uint64_t weight_of(const struct pq_point *p)
 {
-    return o->tables == PQ_TABLES_DIRECT ? PQ_DIRECT : PQ_COMPACT;
+    static const double reading = 10; /* bytes per nanosecond */
+    struct pq_prediction predicted;
+    pq_predict(&p->plan, false, &predicted);
+    const uint64_t *first = predicted.material[PQ_P1], *second = predicted.material[PQ_P2];
+    const uint64_t ns = pq_point_network_ns(p, &predicted, PQ_ONLINE) +
+                        (uint64_t)((double)(*first > *second ? *first : *second) / reading);
+    pq_prediction_free(&predicted);
+    return ns;
+}
+
+void pq_point_choose(struct pq_point *p, const struct pq_options *o)
+{
+    uint64_t least = UINT64_MAX;
+    struct pq_plan best = p->plan;
+    for (int i = 0; i < 4; i++) { /* least material first */
+        const enum pq_maximum maximum = i & 1 ? PQ_COUNT : PQ_TREE;
+        const enum pq_tables tables = i & 2 ? PQ_DIRECT : PQ_COMPACT;
+        const bool allowed = (o->maximum == PQ_MAX_AUTO || (o->maximum == PQ_MAX_COUNT) == (maximum == PQ_COUNT)) &&
+                             (o->tables == PQ_TABLES_AUTO || (o->tables == PQ_TABLES_DIRECT) == (tables == PQ_DIRECT));
+        if (!allowed)
+            continue;
+        p->plan.maximum = maximum;
+        p->plan.tables = tables;
+        if (!pq_net_emulates(&p->net))
+            return;
+        const uint64_t ns = weight_of(p);
+        if (ns < least) {
+            least = ns;
+            best = p->plan;
+        }
+    }
+    p->plan = best;
 }
 
 static struct pq_list or_default(const struct pq_list *given, uint64_t value)
@@ -37,6 +81,7 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
     const struct pq_list protocols = or_default(&o->protocol, PQ_PREPROCESSED);
     const struct pq_list ranks = or_default(&o->ranks, ranks_max ? ranks_max : 1);
     const struct pq_list threads = or_default(&o->threads, 1), seqs = o->seq;
+    const struct pq_nets *nets = &o->net;
     size_t n = 0;
 
     for (size_t i = 0; i < seqs.count; i++)
@@ -53,17 +98,20 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
         if (s != PQ_OK)
             return s;
     }
-    *points = pq_alloc(protocols.count * ranks.count * threads.count * seqs.count * sizeof **points);
+    *points = pq_alloc(protocols.count * ranks.count * threads.count * nets->count * seqs.count * sizeof **points);
     for (size_t p = 0; p < protocols.count; p++)
         for (size_t r = 0; r < ranks.count; r++)
             for (size_t t = 0; t < threads.count; t++)
-                for (size_t s = 0; s < seqs.count; s++)
-                    (*points)[n++] = (struct pq_point){
-                        .threads = threads.value[t],
-                        .plan = { .shape = *shape, .seq = seqs.value[s], .batch = o->batch,
-                                  .protocol = (enum pq_protocol)protocols.value[p], .maximum = pq_point_maximum(o),
-                                  .tables = pq_point_tables(o), .ranks = ranks.value[r],
-                                  .softmax = pq_softmax_widths((uint32_t)seqs.value[s]) } };
+                for (size_t i = 0; i < nets->count * seqs.count; i++) {
+                    const uint64_t seq = seqs.value[i % seqs.count];
+                    struct pq_point *point = &(*points)[n++];
+                    *point = (struct pq_point){
+                        .threads = threads.value[t], .net = nets->value[i / seqs.count],
+                        .plan = { .shape = *shape, .seq = seq, .batch = o->batch,
+                                  .protocol = (enum pq_protocol)protocols.value[p], .ranks = ranks.value[r],
+                                  .softmax = pq_softmax_widths((uint32_t)seq) } };
+                    pq_point_choose(point, o);
+                }
     *count = n;
     return PQ_OK;
 }
@@ -71,16 +119,19 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
 uint64_t pq_point_floor_ns(const struct pq_point *p, const struct pq_prediction *predicted, double peak,
                            double bandwidth)
 {
-    double work = 0, lookups = 0;
+    double work = 0, touched = 0; /* bytes of material that the busier party reads */
     for (int r = 0; r < PQ_ROLES; r++) {
         const struct pq_count n = pq_tally_phase(&predicted->party[r], PQ_ONLINE);
         if ((double)n.multiply_adds > work)
             work = (double)n.multiply_adds;
-        if ((double)n.lookups / (double)p->plan.ranks > lookups)
-            lookups = (double)n.lookups / (double)p->plan.ranks;
+        if (r != PQ_P0) {
+            const double lines = 64 * (double)n.lookups / (double)p->plan.ranks;
+            const double all = (double)predicted->material[r][0];
+            const double bytes = lines < all ? lines : all;
+            touched = bytes > touched ? bytes : touched;
+        }
     }
-    const double material = (double)predicted->material[0], touched = 64 * lookups < material ? 64 * lookups : material;
     const double compute = work / (peak * (double)p->threads);
     const double memory = ((double)predicted->weight_bytes + touched) / (bandwidth * (double)p->threads);
-    return (uint64_t)(1e9 * (compute > memory ? compute : memory));
+    return (uint64_t)(1e9 * (compute > memory ? compute : memory)) + pq_point_network_ns(p, predicted, PQ_ONLINE);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of a Python that can import h5py, numpy and matplotlib.
+# Prints the path of a Python that can import what the report needs: h5py, jinja2, matplotlib, numpy, pandas.
 #
 # Tries PQ_PYTHON if set, python3 on PATH, /usr/bin/python3, and the virtual environment build/python; if none can,
 # makes that environment with pip. Status 2 and one line when that fails too.
@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 made=$root/build/python
 
 usable() {
-    command -v "$1" >/dev/null && "$1" -c 'import h5py, numpy, matplotlib' >/dev/null 2>&1
+    command -v "$1" >/dev/null && "$1" -c 'import h5py, jinja2, matplotlib, numpy, pandas' >/dev/null 2>&1
 }
 
 for python in ${PQ_PYTHON:+"$PQ_PYTHON"} python3 /usr/bin/python3 "$made/bin/python3"; do
@@ -19,10 +19,11 @@ for python in ${PQ_PYTHON:+"$PQ_PYTHON"} python3 /usr/bin/python3 "$made/bin/pyt
     fi
 done
 
-echo "python.sh: no Python here has h5py, numpy and matplotlib; making build/python" >&2
-if ! { python3 -m venv "$made" && "$made/bin/python3" -m pip install --quiet h5py numpy matplotlib; } >&2 ||
+echo "python.sh: no Python here has h5py, jinja2, matplotlib, numpy and pandas; making build/python" >&2
+if ! { python3 -m venv "$made" &&
+    "$made/bin/python3" -m pip install --quiet h5py jinja2 matplotlib numpy pandas; } >&2 ||
     ! usable "$made/bin/python3"; then
-    echo "python.sh: cannot make build/python; install h5py, numpy and matplotlib, or set PQ_PYTHON" >&2
+    echo "python.sh: cannot make build/python; install h5py, jinja2, matplotlib, numpy and pandas, or set PQ_PYTHON" >&2
     exit 2
 fi
 echo "$made/bin/python3"

@@ -10,6 +10,9 @@
 #   PQ_MODEL=PREFIX          the model's files (default .models/<config>)
 #   PQ_SEQ=8,16              lengths (default 8,16,32,64,128)
 #   PQ_PROTOCOL=published    protocols (default published,preprocessed)
+#   PQ_THREADS=1,2           threads per rank (default 1)
+#   PQ_NET=none,lan          networks (default none: as it is)
+#   PQ_ABLATION=0            without the ablation, which measures one length again with another maximum
 #   PQ_REPEAT=3 PQ_WARMUP=1  repetitions and warm-up runs of each point (default 10 and 2)
 #   PQ_OUT=FILE.h5           result file (default results/quickstart.h5)
 #   PQ_REPORT=FOLDER         report (default results/report)
@@ -69,11 +72,22 @@ mpirun -n 3 "$pqbert" run --model "$model" --tokens jobs/example.tokens
 
 say "sweep"
 status=0
-mpirun -n 3 "$pqbert" sweep --model "$model" --seq "${PQ_SEQ:-8,16,32,64,128}" \
-    --protocol "${PQ_PROTOCOL:-published,preprocessed}" --repeat "${PQ_REPEAT:-10}" --warmup "${PQ_WARMUP:-2}" \
-    --out "$out" --resume || status=$?
-if [ "$status" -ne 0 ] && [ "$status" -ne 3 ]; then # 3: a result was INVALID, which the tables say
-    exit "$status"
+lengths=${PQ_SEQ:-8,16,32,64,128}
+sweep() { # more options
+    local ended=0
+    mpirun -n 3 "$pqbert" sweep --model "$model" --protocol "${PQ_PROTOCOL:-published,preprocessed}" \
+        --repeat "${PQ_REPEAT:-10}" --warmup "${PQ_WARMUP:-2}" --out "$out" --resume "$@" || ended=$?
+    if [ "$ended" -ne 0 ] && [ "$ended" -ne 3 ]; then # 3: a result was INVALID, which the tables say
+        exit "$ended"
+    fi
+    status=$((status > ended ? status : ended))
+}
+sweep --seq "$lengths" --threads "${PQ_THREADS:-1}" --net "${PQ_NET:-none}"
+if [ "${PQ_ABLATION:-1}" != 0 ]; then
+    case ,$lengths, in
+        *,16,*) sweep --seq 16 --max count ;;
+        *) sweep --seq "${lengths%%,*}" --max count ;;
+    esac
 fi
 
 say "results"
@@ -86,5 +100,5 @@ python=$(jobs/python.sh)
 say "done"
 echo "model        $model.secret.h5, $model.public.h5"
 echo "results      $out"
-echo "report       $report/report.md, online_time.png, online_bytes.png"
+echo "report       $report/report.html, report.md, figures/"
 exit "$status"

@@ -1,6 +1,9 @@
 #include "record_point.h"
 
+#include "../mpi/engine_replay.h"
+
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +34,10 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
                      const struct pq_prediction *predicted, double peak, double bandwidth)
 {
     const struct pq_shape *s = &p->plan.shape;
-    const char *name = strrchr(l->options.model, '/');
+    const char *name = strrchr(l->options.model, '/'), *together = getenv("PQ_TOGETHER");
     uint64_t work = 0;
     memset(r, 0, sizeof *r);
+    text(r->system, "pqbert");
     text(r->model, name ? name + 1 : l->options.model);
     for (int i = 0; i < 8; i++)
         snprintf(r->model_id + 2 * i, 3, "%02x", l->model_id[i]);
@@ -44,15 +48,19 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
     r->trunc = s->trunc;
     r->seq_len = p->plan.seq;
     r->batch = p->plan.batch;
+    r->parties = PQ_ROLES;
     r->ranks_per_party = p->plan.ranks;
     r->threads = p->threads;
     text(r->protocol, pq_protocol_name[p->plan.protocol]);
     text(r->max_variant, pq_maximum_name[p->plan.maximum]);
     text(r->tables, pq_tables_name[p->plan.tables]);
-    text(r->net, l->options.net);
+    text(r->net, p->net.name);
     text(r->kernel, l->gemm->name);
     text(r->transport, pq_group_transport(&l->group));
-    text(r->mode, l->options.seed_given ? "INSECURE-BENCH" : "secure");
+    text(r->mode, pq_launch_insecure(l, p) ? "INSECURE-BENCH" : "secure");
+    text(r->together, together ? together : "");
+    text(r->verdict, l->options.no_verify ? "UNCHECKED" : "VALID"); /* at best */
+    text(r->material, p->stock ? "file" : "fresh");
     r->input_seed = l->options.input_seed;
 
     r->setup_bytes_predicted = sent(predicted->party, PQ_SETUP);
@@ -73,7 +81,27 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
     r->floor_ns = pq_point_floor_ns(p, predicted, peak, bandwidth);
 }
 
-void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m, uint64_t repetition)
+/* As much of the list as the field holds. */
+static void describe_ranges(char field[PQ_NAME], const struct pq_session *s)
+{
+    const uint32_t layers = s->setup.plan.shape.layers;
+    memset(field, 0, PQ_NAME);
+    for (size_t i = 0; s->replay && i < (layers + (size_t)1) * PQ_OPERATIONS; i++) {
+        const struct pq_replay_range *range = &pq_replay_ranges(s->replay)[i];
+        char layer[16] = "h", one[PQ_NAME];
+        if (!range->wrapped)
+            continue;
+        if (i / PQ_OPERATIONS < layers)
+            snprintf(layer, sizeof layer, "%zu", i / PQ_OPERATIONS);
+        snprintf(one, sizeof one, "%s%s:%s=%" PRIu64, *field ? " " : "", layer, pq_operation_name[i % PQ_OPERATIONS],
+                 range->wrapped);
+        if (strlen(field) + strlen(one) < PQ_NAME)
+            strcat(field, one);
+    }
+}
+
+void pq_record_measured(struct pq_run_record *r, const struct pq_session *s, const struct pq_measurement *m,
+                        uint64_t repetition)
 {
     static const char *const verdicts[] = {
         [PQ_VALID] = "VALID", [PQ_WRONG] = "INVALID", [PQ_UNCHECKED] = "UNCHECKED"
@@ -83,6 +111,7 @@ void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m,
     r->repetition = repetition;
     r->setup_ns = m->setup_ns;
     r->offline_ns = m->offline_ns;
+    r->material_ns = m->material_ns;
     r->online_ns = m->online_ns;
     r->verify_ns = m->verify_ns;
     r->setup_bytes = sent(m->party, PQ_SETUP);
@@ -100,7 +129,11 @@ void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m,
     r->peak_memory_p0 = m->peak_memory[PQ_P0];
     r->peak_memory_p1 = m->peak_memory[PQ_P1];
     r->peak_memory_p2 = m->peak_memory[PQ_P2];
+    r->clock_off_ns = m->clock_off_ns;
+    r->range_wrapped = m->range_wrapped;
+    describe_ranges(r->range_where, s);
     text(r->verdict, verdicts[m->verdict]);
+    r->relative_error = m->verdict == PQ_VALID ? 0 : NAN; /* against the integer model: bit for bit, or not known */
     gmtime_r(&now, &utc);
     strftime(r->utc, sizeof r->utc, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }

@@ -11,7 +11,8 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
                      const struct pq_prediction *predicted, double peak, double bandwidth);
 
 /* Adds one measured repetition. */
-void pq_record_measured(struct pq_run_record *r, const struct pq_measurement *m, uint64_t repetition);
+void pq_record_measured(struct pq_run_record *r, const struct pq_session *s, const struct pq_measurement *m,
+                        uint64_t repetition);
 
 /* PQ_OK when bytes, messages, rounds and bytes inside the parties of every operation and phase are what cost predicted;
  * else PQ_INVALID and which differs. */

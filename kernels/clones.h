@@ -11,7 +11,7 @@
 #define PQ_CLONES __attribute__((target_clones("avx512bw", "avx2", "default")))
 #endif
 #else
-#define PQ_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default"), optimize("O3")))
+#define PQ_CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default"), optimize("O3")))
 #endif
 #endif
 #ifndef PQ_CLONES

@@ -30,6 +30,9 @@ static const struct pq_gemm16 variants[] = { /* best last */
     { "avx512vnni", pq_cpu_avx512vnni, PQ_PANEL_ROWS,
       pq_gemm16_left_bytes, pq_gemm16_left_pack, pq_gemm16_right_bytes, pq_gemm16_right_pack,
       pq_gemm16_avx512vnni_multiply },
+    { "amx", pq_cpu_amx, 16,
+      pq_gemm16_amx_left_bytes, pq_gemm16_amx_left_pack, pq_gemm16_amx_right_bytes, pq_gemm16_amx_right_pack,
+      pq_gemm16_amx_multiply },
 #endif
     { .name = NULL },
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,11 @@ bool pq_cpu_bmi2(void)
         "bmi2"); /* general registers only: no state to ask the system for. Asked often: cached */
 }
 
+bool pq_cpu_vbmi(void)
+{
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi"); /* with its state; cached */
+}
+
 bool pq_cpu_avx2(void)
 {
     return has(LEAF7_AVX2, 0, STATE_AVX);
@@ -58,8 +64,23 @@ bool pq_cpu_avx512vnni(void)
 {
     return has(leaf7_avx512, LEAF7_VNNI, STATE_AVX512);
 }
+
+/* Linux gives the state of tiles (8 KiB) only to processes that ask: Documentation/arch/x86/xstate.rst. */
+bool pq_cpu_amx(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18, LEAF7_EDX_TILE = 1 << 24, LEAF7_EDX_INT8 = 1 << 25,
+           BOTH = LEAF7_EDX_TILE | LEAF7_EDX_INT8, STATE_TILES = 0x600e6 };
+    unsigned a, b, c, d;
+    return has(leaf7_avx512, 0, STATE_TILES) && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & BOTH) == BOTH &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
+}
 #else
 bool pq_cpu_bmi2(void)
+{
+    return false;
+}
+
+bool pq_cpu_vbmi(void)
 {
     return false;
 }
@@ -83,13 +104,56 @@ bool pq_cpu_avx512vnni(void)
 {
     return false;
 }
+
+bool pq_cpu_amx(void)
+{
+    return false;
+}
 #endif
+
+static uint64_t read_clock(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 uint64_t pq_now_ns(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+/* One after the other: read again when something came between, and the closest reading counts. */
+struct pq_clocks pq_clocks_read(void)
+{
+    enum { TRIES = 20, CLOSE_NS = 2000 };
+    struct pq_clocks best = { 0 };
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < TRIES && least > CLOSE_NS; i++) {
+        struct pq_clocks c = { .monotonic = pq_now_ns() };
+        c.raw = read_clock(CLOCK_MONOTONIC_RAW);
+        c.boot = read_clock(CLOCK_BOOTTIME);
+        c.real = read_clock(CLOCK_REALTIME);
+        const uint64_t took = pq_now_ns() - c.monotonic;
+        if (took < least || i == 0) {
+            least = took;
+            best = c;
+        }
+    }
+    return best;
+}
+
+uint64_t pq_clocks_apart(const struct pq_clocks *from, const struct pq_clocks *to)
+{
+    const int64_t spent = (int64_t)(to->monotonic - from->monotonic);
+    const int64_t others[] = { (int64_t)(to->raw - from->raw), (int64_t)(to->boot - from->boot),
+                               (int64_t)(to->real - from->real) };
+    uint64_t apart = 0;
+    for (int i = 0; i < 3; i++) {
+        const uint64_t off = (uint64_t)llabs(others[i] - spent);
+        apart = off > apart ? off : apart;
+    }
+    return apart > 1000000u + (uint64_t)llabs(spent) / 1000 ? apart : 0;
 }
 
 /* First line of a file into text, or text unchanged. /proc and /sys have no other reader. */
@@ -206,6 +270,16 @@ void pq_machine_describe(struct pq_machine *m)
     /* a machine that does not tell has one of each: no caller divides by zero */
     m->pus += m->pus == 0;
     m->cores += m->cores == 0;
+}
+
+unsigned pq_machine_hardware_threads(void)
+{
+    hwloc_topology_t t = load();
+    if (!t)
+        return 1;
+    const int n = hwloc_bitmap_weight(hwloc_topology_get_allowed_cpuset(t));
+    hwloc_topology_destroy(t);
+    return n > 0 ? (unsigned)n : 1;
 }
 
 char *pq_machine_topology_xml(void)

@@ -9,17 +9,20 @@
 
 /* CPU features that the operating system also saves (XGETBV asked), so that using them cannot fault. */
 bool pq_cpu_bmi2(void);
+bool pq_cpu_vbmi(void);
 bool pq_cpu_avx2(void);
 bool pq_cpu_avx512bw(void);   /* F, BW, VL, DQ */
 bool pq_cpu_vaes(void);       /* F, BW, VL, DQ and AES in wide registers */
-bool pq_cpu_avx512vnni(void); /* the above and VNNI */
+bool pq_cpu_avx512vnni(void); /* F, BW, VL, DQ and VNNI */
+bool pq_cpu_amx(void);        /* F, BW, VL, DQ, tiles of bytes; the first call asks the system for their state */
 
-/* Peak of exact 16-bit multiply-adds per second on one core, by the best instruction the machine has (vpdpwssd,
- * vpmaddwd + add, or scalar), measured for about 50 ms with accumulators in registers; the best of several tries. */
-double pq_machine_peak_macs(void);
+/* Peak of exact 16-bit multiply-adds per second on one core, by the best instruction the machine has (tiles: three
+ * products of bytes by AMX; vpdpwssd, vpmaddwd + add, or scalar), measured for about 50 ms with accumulators in
+ * registers; the best of several tries. Without `tiles`: by the best vector instruction. */
+double pq_machine_peak_macs(bool tiles);
 
-/* Sustained read bandwidth of one core in bytes per second over a buffer larger than the last-level cache it can
- * reasonably use (256 MiB), about 0.2 s; the best of several tries. */
+/* Sustained read bandwidth of one core in bytes per second over a buffer of twice the last-level cache (at least
+ * 256 MiB, at most 1 GiB), up to a second; the best of several tries. */
 double pq_machine_read_bandwidth(void);
 
 struct pq_machine {
@@ -31,6 +34,10 @@ struct pq_machine {
 };
 void pq_machine_describe(struct pq_machine *m);
 
+/* Hardware threads that are open to us on this host (its cpuset), also those that a launcher has not given to this
+ * process. */
+unsigned pq_machine_hardware_threads(void);
+
 /* hwloc's XML of the topology, malloc'ed (caller frees), or NULL. */
 char *pq_machine_topology_xml(void);
 
@@ -41,7 +48,17 @@ uint64_t pq_machine_peak_memory(void);
  */
 void pq_machine_restart_peak_memory(void);
 
-/* Monotonic clock in nanoseconds. Only differences on one process mean anything. */
+/* Monotonic clock (CLOCK_MONOTONIC) in nanoseconds, the one clock of every duration. Only differences on one process
+ * mean anything. */
 uint64_t pq_now_ns(void);
+
+/* All of the system's clocks at one moment, to find out whether they agree on how long something took. raw is not
+ * steered by NTP, boot goes on while the machine is suspended, real is what people set. */
+struct pq_clocks { uint64_t monotonic, raw, boot, real; };
+struct pq_clocks pq_clocks_read(void);
+/* By how much the others disagree with the monotonic clock about the time between two moments: 0 up to a millisecond
+ * and a thousandth (NTP steers by half of that), else the largest difference. A step of a clock, a suspended
+ * machine. */
+uint64_t pq_clocks_apart(const struct pq_clocks *from, const struct pq_clocks *to);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { ACCUMULATORS = 12, TRIES = 5, TRY_NS = 10000000 }; /* 5 tries of 10 ms */
 
@@ -63,6 +64,25 @@ static void spin_madd128(size_t loops)
               "movdqa %%xmm12, %%xmm14\n\tpmaddwd %%xmm13, %%xmm14\n\tpaddd %%xmm14, %%xmm\\c", "");
 }
 
+/* Tiles of bytes: three such products make one of 16-bit numbers (gemm16_amx.c). Four sums, two factors each. */
+static void spin_amx(size_t loops)
+{
+    static const uint8_t tiles[64] = { [0] = 1, [16] = 64, [18] = 64, [20] = 64, [22] = 64, [24] = 64, [26] = 64,
+                                       [28] = 64, [30] = 64, [48] = 16, [49] = 16, [50] = 16, [51] = 16, [52] = 16,
+                                       [53] = 16, [54] = 16, [55] = 16 };
+    static const uint8_t bytes[1024] = { 0x9e, 0x37, 0x79, 0xb9 };
+    __asm__ volatile("ldtilecfg %[t]\n\t"
+                     ".irp c,0,1,2,3\n\ttilezero %%tmm\\c\n\t.endr\n\t"
+                     ".irp c,4,5,6,7\n\ttileloadd (%[b], %[s]), %%tmm\\c\n\t.endr\n"
+                     "1:\n\t.rept 3\n\t"
+                     "tdpbuud %%tmm6, %%tmm4, %%tmm0\n\ttdpbuud %%tmm7, %%tmm4, %%tmm1\n\t"
+                     "tdpbuud %%tmm6, %%tmm5, %%tmm2\n\ttdpbuud %%tmm7, %%tmm5, %%tmm3\n\t"
+                     ".endr\n\tdec %[n]\n\tjnz 1b\n\ttilerelease"
+                     : [n] "+r"(loops)
+                     : [t] "m"(tiles), [b] "r"(bytes), [s] "r"((size_t)64)
+                     : "cc", "memory");
+}
+
 static bool always(void)
 {
     return true;
@@ -73,6 +93,7 @@ static const struct loop {
     void (*spin)(size_t loops);
     double macs; /* per accumulator and loop */
 } peak_loops[] = { /* best first */
+    { pq_cpu_amx, spin_amx, 16 * 16 * 64 / 3.0 },
     { pq_cpu_avx512vnni, spin_vnni512, 32 },
     { pq_cpu_avx512bw, spin_madd512, 32 },
     { pq_cpu_avx2, spin_madd256, 16 },
@@ -102,12 +123,9 @@ static const struct loop {
 } peak_loops[] = { { always, spin_scalar, 1 } };
 #endif
 
-double pq_machine_peak_macs(void)
+static double peak_of(const struct loop *l)
 {
-    const struct loop *l = peak_loops;
     double best = 0;
-    while (!l->usable())
-        l++; /* the last one always is */
     for (int i = 0; i < TRIES; i++) {
         const size_t loops = 10000;
         uint64_t start = pq_now_ns(), spent;
@@ -121,6 +139,14 @@ double pq_machine_peak_macs(void)
             best = done / (double)spent;
     }
     return best * 1e9;
+}
+
+double pq_machine_peak_macs(bool tiles)
+{
+    const struct loop *l = peak_loops;
+    while (!l->usable() || (!tiles && l->macs > 64))
+        l++; /* the last one always is */
+    return peak_of(l);
 }
 
 /* Sum of a buffer, in four streams with the lines ahead asked for, as a kernel would read its weights: one stream
@@ -141,7 +167,10 @@ static uint64_t read_all(const uint64_t *from, size_t words)
 
 double pq_machine_read_bandwidth(void)
 {
-    const size_t bytes = (size_t)256 << 20;
+    /* Twice the last cache, so that it is the memory that is read; within what a node can spare. */
+    const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    const size_t least = (size_t)256 << 20, most = (size_t)1 << 30, twice = cache > 0 ? 2 * (size_t)cache : 0;
+    const size_t bytes = (twice < least ? least : twice > most ? most : twice) >> 20 << 20;
     /* large pages, where the system gives them, so that what is measured is the memory and not the TLB */
     char *buffer = aligned_alloc((size_t)2 << 20, bytes);
     double best = 0;

@@ -17,6 +17,7 @@ struct pq_prg {
     struct pq_vaes_key wide; /* the tuned variant's key, where it is usable */
     bool is_wide;
     uint8_t key[16];
+    struct pq_prg_watch *watch;
     EVP_CIPHER_CTX *state[MAX_THREADS];
 };
 
@@ -44,6 +45,17 @@ void pq_prg_free(struct pq_prg *prg)
     for (int t = 0; t < MAX_THREADS; t++)
         EVP_CIPHER_CTX_free(prg->state[t]);
     pq_free_secret(prg, sizeof *prg);
+}
+
+void pq_prg_set_watch(struct pq_prg *prg, struct pq_prg_watch *watch)
+{
+    prg->watch = watch;
+}
+
+static void tell(const struct pq_prg *prg, struct pq_address at, uint64_t first_bit, uint64_t bits)
+{
+    if (prg->watch)
+        prg->watch->drawn(prg->watch, at, first_bit, bits);
 }
 
 static EVP_CIPHER_CTX *state_of_thread(struct pq_prg *prg)
@@ -109,6 +121,7 @@ void pq_prg_fill(struct pq_prg *prg, struct pq_address at, uint64_t first, size_
     uint64_t index = first / 16;
     size_t skip = first % 16;
 
+    tell(prg, at, 8 * first, 8 * bytes);
     if (skip && bytes) {
         size_t n = 16 - skip < bytes ? 16 - skip : bytes;
         range(prg, at, index++, 1, edge);
@@ -124,7 +137,7 @@ void pq_prg_fill(struct pq_prg *prg, struct pq_address at, uint64_t first, size_
     pq_wipe(edge, sizeof edge);
 }
 
-void pq_prg_blocks(struct pq_prg *prg, struct pq_address at, const uint64_t *index, size_t n, uint8_t *out)
+static void scattered(struct pq_prg *prg, struct pq_address at, const uint64_t *index, size_t n, uint8_t *out)
 {
     PQ_ASSERT(at.op < 1u << 24 && at.stream < 256);
     uint8_t counter[16 * BATCH];
@@ -143,5 +156,50 @@ void pq_prg_blocks(struct pq_prg *prg, struct pq_address at, const uint64_t *ind
         for (size_t i = 0; i < m; i++)
             put_index(counter + 16 * i, index[done + i]);
         encrypt(c, counter, out + 16 * done, m);
+    }
+}
+
+void pq_prg_blocks(struct pq_prg *prg, struct pq_address at, const uint64_t *index, size_t n, uint8_t *out)
+{
+    for (size_t i = 0; prg->watch && i < n; i++)
+        tell(prg, at, 128 * index[i], 128);
+    scattered(prg, at, index, n, out);
+}
+
+/* The bits of a block from `bit` on, 32 at most; those of an entry never cross a 32-bit word. */
+static uint32_t bits_from(const uint8_t block[16], unsigned bit)
+{
+    uint32_t word;
+    memcpy(&word, block + bit / 32 * 4, sizeof word);
+    return word >> bit % 32;
+}
+
+void pq_prg_entries(struct pq_prg *prg, struct pq_address at, uint64_t first_bit, uint64_t step_bits,
+                    const uint16_t *index, size_t n, unsigned w, uint32_t mask, void *out)
+{
+    uint64_t block[BATCH];
+    uint8_t drawn[16 * BATCH], prefix[16];
+    for (size_t i = 0; prg->watch && i < n; i++)
+        tell(prg, at, first_bit + i * step_bits + (uint64_t)index[i] * w, w);
+    if (prg->is_wide && w <= 16) {
+        PQ_ASSERT(at.op < 1u << 24 && at.stream < 256);
+        put_prefix(prefix, at);
+        pq_vaes_entries(&prg->wide, prefix, first_bit, step_bits, index, n, w, mask, out);
+        return;
+    }
+    for (size_t i0 = 0; i0 < n; i0 += BATCH) {
+        const size_t m = n - i0 < BATCH ? n - i0 : BATCH;
+        for (size_t i = 0; i < m; i++)
+            block[i] = (first_bit + (i0 + i) * step_bits + (uint64_t)index[i0 + i] * w) / 128;
+        scattered(prg, at, block, m, drawn);
+        for (size_t i = 0; i < m; i++) {
+            const uint64_t bit = first_bit + (i0 + i) * step_bits + (uint64_t)index[i0 + i] * w;
+            const uint32_t v = bits_from(drawn + 16 * i, (unsigned)(bit % 128)) & mask;
+            switch (w) {
+            case 32: ((uint32_t *)out)[i0 + i] = v; break;
+            case 16: ((uint16_t *)out)[i0 + i] = (uint16_t)v; break;
+            default: ((uint8_t *)out)[i0 + i] = (uint8_t)v; break;
+            }
+        }
     }
 }

@@ -17,13 +17,25 @@ struct pq_prg; /* one key, with its expanded form for each thread */
 
 struct pq_address { uint32_t inference, op, stream; }; /* op < 2^24, stream < 2^8 */
 
+/* For tests: called with every range of bits of a stream that is drawn, by the thread that draws it. */
+struct pq_prg_watch {
+    void (*drawn)(struct pq_prg_watch *watch, struct pq_address at, uint64_t first_bit, uint64_t bits);
+};
+
 /* By the fastest way that this machine has; plain: by OpenSSL alone, which defines it. */
 struct pq_prg *pq_prg_create(const uint8_t key[16]);
 struct pq_prg *pq_prg_create_plain(const uint8_t key[16]);
 void pq_prg_free(struct pq_prg *prg); /* wipes the key; NULL is fine */
+void pq_prg_set_watch(struct pq_prg *prg, struct pq_prg_watch *watch); /* NULL, as created: nobody watches */
 
 /* Bytes [first, first+bytes) of the stream. Callable from inside an OpenMP team. */
 void pq_prg_fill(struct pq_prg *prg, struct pq_address at, uint64_t first, size_t bytes, void *out);
+
+/* Scattered entries of w = 1, 4, 8, 16 or 32 bits, which lie at multiples of w: out[i] = the w bits from bit
+ * first_bit + i*step_bits + index[i]*w of the stream on, reduced by mask, as uint8_t (w <= 8), uint16_t or uint32_t.
+ * One block an entry. Callable from inside an OpenMP team. */
+void pq_prg_entries(struct pq_prg *prg, struct pq_address at, uint64_t first_bit, uint64_t step_bits,
+                    const uint16_t *index, size_t n, unsigned w, uint32_t mask, void *out);
 
 /* The 16-byte blocks with the given indices of the stream, out[16*n]. Callable from inside an OpenMP team. */
 void pq_prg_blocks(struct pq_prg *prg, struct pq_address at, const uint64_t *index, size_t n, uint8_t *out);

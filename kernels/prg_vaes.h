@@ -17,4 +17,13 @@ void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const 
                     uint8_t *out);
 void pq_vaes_range(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first, size_t n, uint8_t *out);
 
+/* Entries of w = 1, 4, 8 (out: bytes) or 16 bits (out: 16-bit numbers) out of scattered blocks, each reduced by mask:
+ * out[i] = the w bits of the stream from bit first_bit + i*step_bits + index[i]*w on. Entries lie at multiples of w. */
+void pq_vaes_entries(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first_bit, uint64_t step_bits,
+                     const uint16_t *index, size_t n, unsigned w, unsigned mask, void *out);
+
+/* Clears the vector registers of this thread, which hold round keys until others need them, and are written to the
+ * stack wherever the dynamic linker resolves a function. */
+void pq_vaes_forget(void);
+
 #endif

@@ -1,7 +1,10 @@
 #include "secret.h"
 
+#include "prg_vaes.h"
+
 #include <openssl/crypto.h>
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -18,8 +21,27 @@ void pq_free_secret(void *p, size_t bytes)
     free(p);
 }
 
+void pq_free_whole_secret(void *p)
+{
+    if (p)
+        pq_wipe(p, malloc_usable_size(p));
+    free(p);
+}
+
+/* A frame of its own, as deep as calls from where secrets are used go, MPI's among them. */
+__attribute__((noinline)) void pq_wipe_stack(void)
+{
+    char below[1 << 17];
+    pq_wipe(below, sizeof below);
+    if (pq_vaes_usable())
+        pq_vaes_forget();
+}
+
 void pq_forbid_core_dumps(void)
 {
-    const struct rlimit none = { 0, 0 };
-    setrlimit(RLIMIT_CORE, &none); /* lowering a limit is always allowed */
+    struct rlimit limit = { 0, 0 };
+    getrlimit(RLIMIT_CORE, &limit);
+    limit.rlim_max = limit.rlim_max > 1 ? 1 : limit.rlim_max; /* 0 can be lowered no further */
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_CORE, &limit);
 }

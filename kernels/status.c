@@ -13,6 +13,9 @@ enum pq_status pq_fail(struct pq_error *err, enum pq_status status, const char *
         va_start(args, fmt);
         vsnprintf(err->text, sizeof err->text, fmt, args);
         va_end(args);
+        for (char *c = err->text; *c; c++) /* names and values from outside may hold anything; it stays one line */
+            if ((unsigned char)*c < ' ' || *c == 127)
+                *c = '?';
     }
     return status;
 }

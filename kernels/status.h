@@ -25,7 +25,8 @@ struct pq_error { char text[512]; };
 #define PQ_NORETURN
 #endif
 
-/* Writes the line into *err (which may be NULL) and returns status: `return pq_fail(err, PQ_USER, "...", ...)`. */
+/* Writes the line into *err (which may be NULL) and returns status: `return pq_fail(err, PQ_USER, "...", ...)`. Control
+ * characters, which names and values from outside may hold, become question marks. */
 enum pq_status pq_fail(struct pq_error *err, enum pq_status status, const char *fmt, ...) PQ_PRINTF(3, 4);
 
 /* A broken promise inside the program: prints where, then aborts. Never for input or for the system's failures. */

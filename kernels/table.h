@@ -25,16 +25,20 @@ void pq_table_rotate(uint64_t *dst, const uint64_t *table, unsigned index_bits, 
  * bits. */
 void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsigned b, unsigned w, uint32_t offset);
 
-/* out = table - half entry by entry mod 2^w, on `bytes` bytes (w = 1: exclusive or). out may be half. */
-void pq_table_mask(uint8_t *out, const uint64_t *table, const uint8_t *half, size_t bytes, unsigned w);
+/* half = table - half entry by entry mod 2^w, on `bytes` bytes (w = 1: exclusive or). */
+void pq_table_mask(uint8_t *half, const uint64_t *table, size_t bytes, unsigned w);
 
 /* out[i] = entry index[i] of the i-th of n tables that lie one after the other, `each` bytes apart, in Z_2^out_bits, as
  * elements of pq_ring_bytes(out_bits). P2 online: its halves are in memory. */
 void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits);
 
+/* out[i] = entry index[i] of the table that lies `at` bytes after from[i]: one of many streams each, which are read on
+ * by the next call. */
+void pq_table_read_rows(void *out, const uint8_t *const *from, size_t at, const uint16_t *index, size_t n,
+                        unsigned out_bits);
+
 /* The same from the stream `at`, where the tables are numbered from `first` on and `each` apart: P1 online, one AES
- * block an entry. n <= PQ_TABLE_DRAW. */
-enum { PQ_TABLE_DRAW = 1024 };
+ * block an entry. */
 void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each,
                    const uint16_t *index, size_t n, unsigned out_bits);
 

@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include "../kernels/secret.h"
+
 #include "model_fields.h"
 
 #include <math.h>
@@ -27,11 +29,11 @@ static void linear_allocate(struct pq_linear *l)
 
 static void linear_free(struct pq_linear *l)
 {
-    free(l->weight);
-    free(l->multiplier);
-    free(l->bias);
-    free(l->table);
-    free(l->scale);
+    pq_free_whole_secret(l->weight);
+    pq_free_whole_secret(l->multiplier);
+    pq_free_whole_secret(l->bias);
+    pq_free_whole_secret(l->table);
+    pq_free_whole_secret(l->scale);
 }
 
 void pq_model_lay_out(struct pq_model *model, const struct pq_shape *s)
@@ -76,13 +78,13 @@ void pq_model_free(struct pq_model *model)
         struct pq_layer *layer = &model->layer[i];
         for (int id = 0; id < PQ_LINEARS_PER_LAYER; id++)
             linear_free(&layer->linear[id]);
-        free(layer->context);
+        pq_free_whole_secret(layer->context);
         for (int n = 0; n < 2; n++) {
-            free(layer->norm[n].rsqrt);
-            free(layer->norm[n].code);
-            free(layer->norm[n].residual);
-            free(layer->norm[n].gamma);
-            free(layer->norm[n].beta);
+            pq_free_whole_secret(layer->norm[n].rsqrt);
+            pq_free_whole_secret(layer->norm[n].code);
+            pq_free_whole_secret(layer->norm[n].residual);
+            pq_free_whole_secret(layer->norm[n].gamma);
+            pq_free_whole_secret(layer->norm[n].beta);
         }
     }
     free(model->layer);
@@ -109,6 +111,7 @@ void pq_embedding_free(struct pq_embedding *e)
     free(e->type);
     free(e->gamma);
     free(e->beta);
+    free(e->vocab);
     memset(e, 0, sizeof *e);
 }
 

@@ -61,6 +61,8 @@ struct pq_embedding {
     float *word, *position, *type; /* [vocab][hidden], [max_seq][hidden], [types][hidden] */
     float *gamma, *beta;           /* [hidden] */
     float code_step, residual_step;
+    char *vocab;          /* the words' text (vocabulary.h), not terminated; malloc'ed */
+    uint32_t vocab_bytes; /* 0: a model without words, which takes token ids alone */
 };
 
 /* Allocates every array a model of this (checked) shape has, zeroed. Free with pq_model_free. */
@@ -84,8 +86,8 @@ PQ_MUST_USE enum pq_status pq_model_write(const char *prefix, struct pq_model *m
                                           struct pq_error *err);
 
 /* Reading verifies everything: it is one of our files, of this version, whole, every dataset of the size the shape
- * says, checksums right, every value in its range. PQ_USER and one line that says what is wrong with which file
- * otherwise. The secret file must not be group- or world-readable. */
+ * says, checksums right, every value in its range, and the words a vocabulary. PQ_USER and one line that says what is
+ * wrong with which file otherwise. The secret file must not be group- or world-readable. */
 PQ_MUST_USE enum pq_status pq_model_read_secret(const char *prefix, struct pq_model *model, struct pq_error *err);
 PQ_MUST_USE enum pq_status pq_model_read_public(const char *prefix, struct pq_embedding *embedding,
                                                 struct pq_error *err);

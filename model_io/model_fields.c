@@ -91,13 +91,15 @@ enum pq_status pq_embedding_fields(struct pq_embedding *e, pq_field_visit *visit
     visit(&walk, vector(PQ_FIELD_F32, e->beta, s->hidden, -max, max), "embedding/beta");
     visit(&walk, vector(PQ_FIELD_F32, &e->code_step, 1, FLT_MIN, max), "embedding/code_step");
     visit(&walk, vector(PQ_FIELD_F32, &e->residual_step, 1, FLT_MIN, max), "embedding/residual_step");
+    if (e->vocab_bytes)
+        visit(&walk, vector(PQ_FIELD_U8, e->vocab, e->vocab_bytes, 1, UINT8_MAX), "vocab");
     return walk.status;
 }
 
 size_t pq_field_memory(const struct pq_field *field)
 {
-    static const size_t size[] = { [PQ_FIELD_I8] = 1, [PQ_FIELD_U16] = 2, [PQ_FIELD_U32] = 4, [PQ_FIELD_F32] = 4,
-                                   [PQ_FIELD_F64] = 8, [PQ_FIELD_BITS] = 1 };
+    static const size_t size[] = { [PQ_FIELD_I8] = 1, [PQ_FIELD_U8] = 1, [PQ_FIELD_U16] = 2, [PQ_FIELD_U32] = 4,
+                                   [PQ_FIELD_F32] = 4, [PQ_FIELD_F64] = 8, [PQ_FIELD_BITS] = 1 };
     return size[field->type] * field->rows * field->cols;
 }
 
@@ -138,6 +140,7 @@ size_t pq_field_outside(const struct pq_field *field)
     size_t i = 0, count = (size_t)field->rows * field->cols;
     switch (field->type) {
     case PQ_FIELD_I8: FIRST_OUTSIDE(int8_t); break;
+    case PQ_FIELD_U8: FIRST_OUTSIDE(uint8_t); break;
     case PQ_FIELD_U16: FIRST_OUTSIDE(uint16_t); break;
     case PQ_FIELD_U32: FIRST_OUTSIDE(uint32_t); break;
     case PQ_FIELD_F32: FIRST_OUTSIDE(float); break;
@@ -152,6 +155,7 @@ size_t pq_field_outside(const struct pq_field *field)
 double pq_field_value(const struct pq_field *field, size_t i)
 {
     switch (field->type) {
+    case PQ_FIELD_U8: return ((const uint8_t *)field->data)[i];
     case PQ_FIELD_U16: return ((const uint16_t *)field->data)[i];
     case PQ_FIELD_U32: return ((const uint32_t *)field->data)[i];
     case PQ_FIELD_F32: return ((const float *)field->data)[i];

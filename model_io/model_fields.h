@@ -5,7 +5,7 @@
 
 #include "model.h"
 
-enum pq_field_type { PQ_FIELD_I8, PQ_FIELD_U16, PQ_FIELD_U32, PQ_FIELD_F32, PQ_FIELD_F64, PQ_FIELD_BITS };
+enum pq_field_type { PQ_FIELD_I8, PQ_FIELD_U8, PQ_FIELD_U16, PQ_FIELD_U32, PQ_FIELD_F32, PQ_FIELD_F64, PQ_FIELD_BITS };
 
 /* One dataset: in memory rows * cols values of the type (PQ_FIELD_BITS: int8_t -1 or +1); in the file [rows][cols],
  * or [rows] when vector is set; PQ_FIELD_BITS is packed to [rows][(cols + 7) / 8] bytes. */

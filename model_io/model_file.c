@@ -5,8 +5,16 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checksums are over little-endian bytes, as in memory");
 
-const struct pq_model_file_kind pq_secret_file = { ".secret.h5", "model-secret", 1 };
-const struct pq_model_file_kind pq_public_file = { ".public.h5", "model-public", 0 };
+#define GIVE "give the prefix that `pqbert model synth --out PREFIX` was given"
+#define AGAIN "copy it again from where it was made, or make it again with `pqbert model synth`"
+#define SECRETS "the model owner's secrets"
+
+const struct pq_model_file_kind pq_secret_file = {
+    ".secret.h5", { "model-secret", PQ_MODEL_FILE_VERSION, SECRETS, GIVE, AGAIN, 0 }
+};
+const struct pq_model_file_kind pq_public_file = {
+    ".public.h5", { "model-public", PQ_MODEL_FILE_VERSION, NULL, GIVE, AGAIN, 0 }
+};
 
 char *pq_model_file_path(const char *prefix, const struct pq_model_file_kind *kind, const char *tail)
 {

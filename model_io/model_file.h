@@ -4,6 +4,7 @@
 
 #include "model_fields.h"
 #include "quiet.h"
+#include "seal.h"
 #include "sha256.h"
 
 #include <hdf5.h>
@@ -11,8 +12,8 @@
 enum { PQ_MODEL_FILE_VERSION = 1 };
 
 struct pq_model_file_kind {
-    const char *suffix, *name; /* PREFIX + suffix; the kind in the seal and the attribute `format` */
-    int private;               /* mode 0600, and refused otherwise */
+    const char *suffix;       /* of PREFIX */
+    struct pq_seal_kind seal; /* its name is the attribute `format`; secrets: mode 0600 */
 };
 extern const struct pq_model_file_kind pq_secret_file, pq_public_file;
 

@@ -1,8 +1,11 @@
 /* Reading a model: the seal first (foreign, truncated, changed), then what the file says against its own shape, then
  * every value against its range. */
+#include "../kernels/secret.h"
+#include "attributes.h"
 #include "model_file.h"
-#include "seal.h"
+#include "vocabulary.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,27 +21,11 @@ struct reader {
 
 #define AGAIN "make the file again with `pqbert model synth` or its importer"
 
-/* Fixed strings may have any length and padding: HDF5 converts. */
-static int same_type(hid_t is, hid_t want)
+static enum pq_status found(struct reader *r, const char *name, enum pq_attribute how)
 {
-    if (H5Tget_class(want) == H5T_STRING)
-        return H5Tget_class(is) == H5T_STRING && H5Tis_variable_str(is) == 0;
-    return H5Tequal(is, want) > 0;
-}
-
-static enum pq_status get_attribute(struct reader *r, const char *name, hid_t type, hid_t memory_type, hsize_t count,
-                                    void *value)
-{
-    hid_t attribute = H5Aopen(r->file, name, H5P_DEFAULT);
-    if (attribute < 0)
+    if (how == PQ_ATTRIBUTE_ABSENT)
         return pq_fail(r->err, PQ_USER, "%s: has no attribute %s; " AGAIN, r->path, name);
-    hid_t space = H5Aget_space(attribute), is_type = H5Aget_type(attribute);
-    int right = space >= 0 && is_type >= 0 && H5Sget_simple_extent_npoints(space) == (hssize_t)count
-             && same_type(is_type, type) && H5Aread(attribute, memory_type, value) >= 0;
-    H5Tclose(is_type);
-    H5Sclose(space);
-    H5Aclose(attribute);
-    if (!right)
+    if (how == PQ_ATTRIBUTE_OTHER)
         return pq_fail(r->err, PQ_USER, "%s: attribute %s has not the type and size of FORMAT.md; " AGAIN, r->path,
                        name);
     return PQ_OK;
@@ -46,27 +33,25 @@ static enum pq_status get_attribute(struct reader *r, const char *name, hid_t ty
 
 static enum pq_status get_number(struct reader *r, const char *name, uint32_t *value)
 {
-    return get_attribute(r, name, H5T_STD_U32LE, H5T_NATIVE_UINT32, 1, value);
+    return found(r, name, pq_attribute_get(r->file, name, H5T_STD_U32LE, H5T_NATIVE_UINT32, 1, value));
 }
 
 static enum pq_status get_digest(struct reader *r, const char *name, uint8_t digest[PQ_SHA256_BYTES])
 {
-    return get_attribute(r, name, H5T_STD_U8LE, H5T_NATIVE_UINT8, PQ_SHA256_BYTES, digest);
+    return found(r, name,
+                 pq_attribute_get(r->file, name, H5T_STD_U8LE, H5T_NATIVE_UINT8, PQ_SHA256_BYTES, digest));
 }
 
 static enum pq_status check_format(struct reader *r)
 {
     char text[32] = "";
     uint32_t version;
-    hid_t type = H5Tcopy(H5T_C_S1);
-    PQ_ASSERT(type >= 0 && H5Tset_size(type, strlen(r->kind->name) + 1) >= 0);
-    enum pq_status status = get_attribute(r, "format", type, type, 1, text);
-    H5Tclose(type);
+    enum pq_status status = found(r, "format", pq_attribute_get_text(r->file, "format", text, sizeof text));
     if (status == PQ_OK)
         status = get_number(r, "version", &version);
     if (status != PQ_OK)
         return status;
-    if (strcmp(text, r->kind->name) != 0 || version != PQ_MODEL_FILE_VERSION)
+    if (strcmp(text, r->kind->seal.name) != 0 || version != PQ_MODEL_FILE_VERSION)
         return pq_fail(r->err, PQ_USER, "%s: its attributes say another format or version than its header; " AGAIN,
                        r->path);
     return PQ_OK;
@@ -75,7 +60,7 @@ static enum pq_status check_format(struct reader *r)
 /* Leaves r->file open when it returns PQ_OK. */
 static enum pq_status open_file(struct reader *r)
 {
-    enum pq_status status = pq_seal_check(r->path, r->kind->name, PQ_MODEL_FILE_VERSION, r->kind->private, r->err);
+    enum pq_status status = pq_seal_check(r->path, &r->kind->seal, NULL, NULL, r->err);
     if (status != PQ_OK)
         return status;
     r->file = H5Fopen(r->path, H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -113,6 +98,8 @@ static enum pq_status check_dataset(struct reader *r, hid_t set, const struct pq
                        r->path, field->path, (unsigned long long)want[0], rank == 2 ? (unsigned long long)want[1] : 1);
     if (!right_type)
         return pq_fail(r->err, PQ_USER, "%s: dataset %s has not the type of FORMAT.md; " AGAIN, r->path, field->path);
+    if (H5Dget_storage_size(set) < pq_field_stored(field)) /* a small file must not ask for much memory */
+        return pq_fail(r->err, PQ_USER, "%s: dataset %s lacks values, or is compressed; " AGAIN, r->path, field->path);
     return PQ_OK;
 }
 
@@ -167,7 +154,7 @@ static enum pq_status read_field(void *user, const struct pq_field *field)
             status = pq_fail(r->err, PQ_USER, "%s: dataset %s has bits set beyond the end of a row; " AGAIN, r->path,
                              field->path);
     }
-    free(packed);
+    pq_free_whole_secret(packed);
     if (status != PQ_OK)
         return status;
     size_t outside = pq_field_outside(field);
@@ -204,16 +191,53 @@ static enum pq_status read_secret(struct reader *r, struct pq_model *model)
     return status;
 }
 
+/* Bytes of the words' text, or 0 for a model without; its type and rank are checked with all others. */
+static enum pq_status get_vocab_bytes(struct reader *r, uint32_t *bytes)
+{
+    hsize_t is[H5S_MAX_RANK] = { 0 };
+    *bytes = 0;
+    if (H5Lexists(r->file, "vocab", H5P_DEFAULT) == 0)
+        return PQ_OK;
+    hid_t set = H5Dopen2(r->file, "vocab", H5P_DEFAULT), space = H5Dget_space(set);
+    if (space >= 0)
+        H5Sget_simple_extent_dims(space, is, NULL);
+    H5Sclose(space);
+    H5Dclose(set);
+    if (is[0] < 1 || is[0] > PQ_VOCABULARY_BYTES)
+        return pq_fail(r->err, PQ_USER, "%s: dataset vocab is no text of 1 to %d bytes; " AGAIN, r->path,
+                       PQ_VOCABULARY_BYTES);
+    *bytes = (uint32_t)is[0];
+    return PQ_OK;
+}
+
+static enum pq_status check_vocab(struct reader *r, const struct pq_embedding *e)
+{
+    char source[512];
+    struct pq_vocabulary *v;
+    snprintf(source, sizeof source, "%.400s: dataset vocab", r->path);
+    enum pq_status status = pq_vocabulary_create(e->vocab, e->vocab_bytes, &r->shape, source, &v, r->err);
+    if (status == PQ_OK)
+        pq_vocabulary_free(v);
+    return status;
+}
+
 static enum pq_status read_public(struct reader *r, struct pq_embedding *embedding)
 {
     uint8_t content[PQ_SHA256_BYTES], expected[PQ_SHA256_BYTES];
-    *embedding = (struct pq_embedding){ .shape = r->shape };
-    enum pq_status status = pq_embedding_fields(embedding, check_field, r);
+    uint32_t vocab_bytes;
+    enum pq_status status = get_vocab_bytes(r, &vocab_bytes);
+    if (status != PQ_OK)
+        return status;
+    *embedding = (struct pq_embedding){ .shape = r->shape, .vocab_bytes = vocab_bytes };
+    status = pq_embedding_fields(embedding, check_field, r);
     if (status == PQ_OK)
         status = get_digest(r, "content_sha256", expected);
     if (status != PQ_OK)
         return status;
     pq_embedding_create(embedding, &r->shape);
+    if (vocab_bytes)
+        embedding->vocab = pq_alloc(vocab_bytes);
+    embedding->vocab_bytes = vocab_bytes;
     memcpy(embedding->id, r->id, sizeof embedding->id);
     r->sha = pq_sha256_begin();
     pq_sha256_add_shape(r->sha, &r->shape);
@@ -222,6 +246,8 @@ static enum pq_status read_public(struct reader *r, struct pq_embedding *embeddi
     pq_sha256_end(r->sha, content);
     if (status == PQ_OK)
         status = compare_digest(r, "content_sha256", content, expected);
+    if (status == PQ_OK && vocab_bytes)
+        status = check_vocab(r, embedding);
     if (status != PQ_OK)
         pq_embedding_free(embedding);
     return status;

@@ -1,8 +1,8 @@
 /* Writing a model. HDF5 builds each file in memory (after a failed write to disk the library cannot even be left in
  * order), then it is sealed and written under a temporary name, and both are renamed: a reader sees a whole file or
  * none. */
+#include "attributes.h"
 #include "model_file.h"
-#include "seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,33 +71,20 @@ static enum pq_status write_field(void *user, const struct pq_field *field)
     return failed ? refuse(w, field->path) : PQ_OK;
 }
 
-static int put_attribute(hid_t file, const char *name, hid_t type, hid_t memory_type, hsize_t count, const void *value)
-{
-    hid_t space = count ? H5Screate_simple(1, &count, NULL) : H5Screate(H5S_SCALAR);
-    hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    int failed = attribute < 0 || H5Awrite(attribute, memory_type, value) < 0;
-    if (attribute >= 0)
-        failed |= H5Aclose(attribute) < 0;
-    H5Sclose(space);
-    return failed;
-}
-
 static int put_digest(hid_t file, const char *name, const uint8_t digest[PQ_SHA256_BYTES])
 {
-    return put_attribute(file, name, H5T_STD_U8LE, H5T_NATIVE_UINT8, PQ_SHA256_BYTES, digest);
+    return pq_attribute_put(file, name, H5T_STD_U8LE, H5T_NATIVE_UINT8, PQ_SHA256_BYTES, digest);
 }
 
 static int put_attributes(hid_t file, const struct pq_model_file_kind *kind, const struct pq_shape *shape)
 {
     struct pq_shape copy = *shape;
     uint32_t version = PQ_MODEL_FILE_VERSION;
-    hid_t text = H5Tcopy(H5T_C_S1);
-    PQ_ASSERT(text >= 0 && H5Tset_size(text, strlen(kind->name) + 1) >= 0);
-    int failed = put_attribute(file, "format", text, text, 0, kind->name);
-    H5Tclose(text);
-    failed |= put_attribute(file, "version", H5T_STD_U32LE, H5T_NATIVE_UINT32, 0, &version);
+    int failed = pq_attribute_put_text(file, "format", kind->seal.name);
+    failed |= pq_attribute_put(file, "version", H5T_STD_U32LE, H5T_NATIVE_UINT32, 0, &version);
     for (size_t i = 0; i < PQ_SHAPE_FIELDS; i++)
-        failed |= put_attribute(file, pq_shape_name[i], H5T_STD_U32LE, H5T_NATIVE_UINT32, 0, pq_shape_value(&copy, i));
+        failed |= pq_attribute_put(file, pq_shape_name[i], H5T_STD_U32LE, H5T_NATIVE_UINT32, 0,
+                                   pq_shape_value(&copy, i));
     return failed;
 }
 
@@ -170,12 +157,12 @@ static enum pq_status write_file(const char *path, const struct pq_model_file_ki
     int fd;
     void *image = NULL;
     size_t bytes = 0;
-    enum pq_status status = create_empty(path, kind->private, &fd, err);
+    enum pq_status status = create_empty(path, kind->seal.secrets != NULL, &fd, err);
     if (status != PQ_OK)
         return status;
     status = build(path, model, embedding, &image, &bytes, err);
     if (status == PQ_OK)
-        status = pq_seal_write(fd, path, kind->name, PQ_MODEL_FILE_VERSION, image, bytes, err);
+        status = pq_seal_write(fd, path, &kind->seal, image, bytes, err);
     free(image);
     if (close(fd) != 0 && status == PQ_OK)
         status = pq_fail(err, PQ_WORLD, "%s: cannot be written: %s", path, strerror(errno));

@@ -1,5 +1,6 @@
 #include "tokens.h"
 
+#include "../kernels/secret.h"
 #include "splitmix.h"
 
 #include <ctype.h>
@@ -87,12 +88,13 @@ enum pq_status pq_tokens_read(const char *path, const struct pq_shape *shape, ui
     FILE *file = fopen(path, "r");
     if (!file)
         return pq_fail(err, PQ_USER, "%s: cannot be opened (%s); give a text file of token ids", path, strerror(errno));
+    setvbuf(file, NULL, _IONBF, 0); /* no copy stays in a buffer */
     uint32_t *ids = pq_alloc(shape->max_seq * sizeof *ids);
     size_t found;
     enum pq_status status = read_ids(file, path, shape, ids, &found, err);
     fclose(file);
     if (status != PQ_OK) {
-        free(ids);
+        pq_free_secret(ids, shape->max_seq * sizeof *ids);
         return status;
     }
     *token = ids;

@@ -41,4 +41,7 @@ static inline size_t pq_clear_row(struct pq_dim d, size_t e)
 void pq_clear_embed(const struct pq_embedding *embedding, const uint32_t *token, size_t batch, size_t seq,
                     int32_t *code, int32_t *residual);
 
+/* sums[o][j] = sum over i of weight[o][i] * code[i][j], exact: at most 4096 * 128 * 8 in size. Threads share rows. */
+void pq_clear_sums(const struct pq_linear *l, const int32_t *code, size_t tokens, int32_t *sums);
+
 #endif

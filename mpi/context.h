@@ -24,8 +24,8 @@ struct pq_context {
     unsigned generation;
     const struct pq_gemm16 *gemm;
     const struct pq_weights *weights;
-    struct pq_stage stage;       /* dealer */
-    struct pq_material material; /* P2 */
+    struct pq_stage stage[PQ_ROLES]; /* dealer: to P1 and P2 */
+    struct pq_material material;     /* P1, P2 */
     struct pq_draws draws;       /* P1, P2 */
     const struct pq_embedding *embedding; /* P1 */
     const uint32_t *token;                /* P1: [batch][seq] */
@@ -40,6 +40,11 @@ static inline struct pq_context *pq_context_of(struct pq_engine *e)
 static inline void *pq_context_alloc(struct pq_context *c, size_t bytes)
 {
     return pq_arena_alloc(&c->arena[c->generation], bytes);
+}
+
+static inline struct pq_stage *pq_stage_of(struct pq_context *c, enum pq_role to)
+{
+    return &c->stage[to];
 }
 
 /* Address of this operation's stream. */

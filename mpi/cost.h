@@ -12,9 +12,10 @@ struct pq_cost {
     struct pq_engine engine; /* first */
     enum pq_operation operation;
     struct pq_tally party[PQ_ROLES];  /* of one rank */
-    struct pq_stage stage;            /* counts P2's material */
+    struct pq_stage stage[PQ_ROLES];  /* count what P1 and P2 are sent */
     uint64_t arena[2], arena_peak[2]; /* bytes of values of even and odd layers at P1 and P2 */
     unsigned generation;
+    uint64_t message_peak;            /* bytes of the longest exchange: P1 and P2 keep room for both messages */
     struct pq_draws draws[PQ_ROLES];  /* what P1 and P2 draw in bulk */
 };
 
@@ -31,6 +32,7 @@ static inline struct pq_count *pq_cost_at(struct pq_cost *c, enum pq_role role, 
 /* P1 and P2 exchange `bytes` each, online, in one round. Nothing where bytes is 0. */
 static inline void pq_cost_exchange(struct pq_cost *c, size_t bytes)
 {
+    c->message_peak = bytes > c->message_peak ? bytes : c->message_peak;
     for (enum pq_role r = PQ_P1; r <= PQ_P2 && bytes; r++) {
         struct pq_count *n = pq_cost_at(c, r, PQ_ONLINE);
         n->bytes += bytes;
@@ -40,33 +42,39 @@ static inline void pq_cost_exchange(struct pq_cost *c, size_t bytes)
     }
 }
 
-/* One online message of `bytes` from one party to another, which waits for it. */
-static inline void pq_cost_send(struct pq_cost *c, enum pq_role from, enum pq_role to, size_t bytes)
+/* One online message of `bytes` from one party to another that waits for no other one (pq_link_collect): no round. */
+static inline void pq_cost_send_ahead(struct pq_cost *c, enum pq_role from, enum pq_role to, size_t bytes)
 {
     if (!bytes)
         return;
     pq_cost_at(c, from, PQ_ONLINE)->bytes += bytes;
     pq_cost_at(c, from, PQ_ONLINE)->bytes_to[to] += bytes;
     pq_cost_at(c, from, PQ_ONLINE)->messages++;
-    pq_cost_at(c, to, PQ_ONLINE)->rounds++;
 }
 
-/* n numbers or tables of `each` bytes of material for P2. */
+/* One that the receiver waits for: a round. */
+static inline void pq_cost_send(struct pq_cost *c, enum pq_role from, enum pq_role to, size_t bytes)
+{
+    pq_cost_send_ahead(c, from, to, bytes);
+    pq_cost_at(c, to, PQ_ONLINE)->rounds += bytes != 0;
+}
+
+/* n numbers or tables of `each` bytes of material for a party. */
+static inline void pq_cost_material(struct pq_cost *c, enum pq_role to, size_t n, size_t each)
+{
+    struct pq_stage *s = &c->stage[to];
+    struct pq_count *p0 = pq_cost_at(c, PQ_P0, PQ_OFFLINE);
+    const uint64_t bytes = s->bytes + s->used, messages = s->messages;
+    pq_stage_count(s, n, each);
+    p0->bytes += s->bytes + s->used - bytes;
+    p0->bytes_to[to] += s->bytes + s->used - bytes;
+    p0->messages += s->messages - messages;
+}
+
+/* n numbers of `each` bytes that P0 deals: P2 is sent its half. */
 static inline void pq_cost_deal(struct pq_cost *c, size_t n, size_t each)
 {
-    const uint64_t bytes = c->stage.bytes + c->stage.used, messages = c->stage.messages;
-    pq_stage_count(&c->stage, n, each);
-    const uint64_t sent = c->stage.bytes + c->stage.used - bytes;
-    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->bytes += sent;
-    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->bytes_to[PQ_P2] += sent;
-    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->messages += c->stage.messages - messages;
-}
-
-/* n look-ups in stored tables, at P1 and P2. */
-static inline void pq_cost_lookups(struct pq_cost *c, size_t n)
-{
-    for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
-        pq_cost_at(c, r, PQ_ONLINE)->lookups += n;
+    pq_cost_material(c, PQ_P2, n, each);
 }
 
 /* Online draws of n elements of `width` bytes from number `first` on, in this operation: P1's alone (its halves of what

@@ -97,19 +97,25 @@ struct pq_ops {
     struct pq_opened (*difference)(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
 
     /* out[o] = T_o(x), for all outputs of the table. No round. Material 2^index_bits * entry_bits a look-up and output.
-     * clear of an output is signed if is_signed. */
+     * clear of an output is signed if is_signed.
+     * Halves: for element e with floor(e/256) even, P1's share is drawn from s01 (entry i is number e*2^index_bits + i
+     * of stream PQ_S_TABLE + o) and P2 stores the rest; with floor(e/256) odd, P2's is drawn from s02, P1 stores the
+     * rest. */
     void (*read)(struct pq_engine *e, struct pq_opened x, const struct pq_table *table, bool is_signed,
                  struct pq_add *out);
-    /* T(x, row) with row [groups][1][width] repeated over len; entry index x * 2^index2_bits + row. Unsigned result. */
+    /* T(x, row) with row [groups][1][width] repeated over len; content index x * 2^index2_bits + row. Unsigned result.
+     * Halves: element k of row r (numbered over all groups) has table number r*len + k, whose index is row *
+     * 2^index_bits + x; from s01 with floor(r/32) even, from s02 with it odd. */
     struct pq_add (*read_pair)(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
                                const struct pq_table *table);
-    /* One level of the maximum tree: y_j = max(x_j, x_(j+h)) for j < h = floor(len/2), and y_h = x_(len-1) when len is
-     * odd, where xs is the share x was opened from. Signed 4-bit. Pair (j, j+h) of group g and column w has element
-     * number (g*h + j)*width + w among all groups; entry index delta_j * 16 + delta_(j+h). No round. */
+    /* One level of the maximum tree: y_j = max(x_j, x_(j+h)) for j < h = floor(len/2), and y_h = x_(len-1) when len
+     * is odd, where xs is the share x was opened from. Signed 4-bit. Pair (j, j+h) of group g and column w has element
+     * number (g*h + j)*width + w among all groups; entry index delta_j * 16 + delta_(j+h); halves as in read. No
+     * round. */
     struct pq_add (*halves)(struct pq_engine *e, struct pq_opened x, struct pq_add xs);
     /* For v = -7..7: how many of a row's values are >= v, in Z_2^bits: [groups][len][width] -> [groups][15][width].
-     * P1's half of lane v+7 of entry i of element e is byte (bits <= 8) or 16-bit word number (e*16 + i)*16 + v+7 of
-     * stream PQ_S_TABLE. No round. */
+     * Lane v+7 of entry i of element e is byte (bits <= 8) or 16-bit word number (e*16 + i)*16 + v+7 of stream
+     * PQ_S_TABLE; halves as in read. No round. */
     struct pq_add (*count_at_least)(struct pq_engine *e, struct pq_opened u, unsigned bits);
 
     /* x in Z_2^16, signed or not, to RSS: x2 = x - x0 - x1 opened. 32 bits, 1 round. */

@@ -140,20 +140,24 @@ void pq_cost_start(struct pq_cost *c, const struct pq_plan *plan, size_t rank)
 {
     memset(c, 0, sizeof *c);
     c->engine = (struct pq_engine){ .ops = &cost, .plan = *plan, .rank = rank };
-    pq_stage_open(&c->stage, NULL);
+    for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+        pq_stage_open(&c->stage[r], NULL, r);
 }
 
 void pq_cost_close(struct pq_cost *c)
 {
-    const uint64_t before = c->stage.messages;
-    pq_stage_flush(&c->stage);
-    pq_cost_at(c, PQ_P0, PQ_OFFLINE)->messages += c->stage.messages - before;
+    for (enum pq_role r = PQ_P1; r <= PQ_P2; r++) {
+        const uint64_t before = c->stage[r].messages;
+        pq_stage_flush(&c->stage[r]);
+        pq_cost_at(c, PQ_P0, PQ_OFFLINE)->messages += c->stage[r].messages - before;
+    }
 }
 
 void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction *out)
 {
     memset(out, 0, sizeof *out);
-    out->material = pq_alloc(plan->ranks * sizeof *out->material);
+    for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+        out->material[r] = pq_alloc(plan->ranks * sizeof *out->material[r]);
     const unsigned operands = plan->protocol == PQ_PUBLISHED ? 2 : 1;
     /* While shares are made, a linear layer's three arrays stand beside what is packed. */
     const uint64_t largest = 6 * (uint64_t)plan->shape.hidden * plan->shape.ffn / plan->ranks;
@@ -166,10 +170,12 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         setup_cost(&c);
         for (enum pq_role r = PQ_P0; r < PQ_ROLES; r++)
             add_rank(&out->party[r], &c.party[r], j == 0);
-        out->material[j] = c.stage.bytes;
+        for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+            out->material[r][j] = c.stage[r].bytes;
         const uint64_t drawn[PQ_ROLES] = { 0, c.draws[PQ_P1].bytes, c.draws[PQ_P2].bytes };
 
-        const uint64_t weights = operands * packed_weights(plan, j), values = c.arena_peak[0] + c.arena_peak[1];
+        const uint64_t weights = operands * packed_weights(plan, j);
+        const uint64_t values = c.arena_peak[0] + c.arena_peak[1] + 2 * c.message_peak;
         const uint64_t scratch = values > largest ? values : largest,
                        kept = weights / 4 < KEPT_BYTES ? weights / 4 : KEPT_BYTES;
         const uint64_t process = PROCESS_BYTES + kept;
@@ -177,9 +183,10 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
             out->weight_bytes = weights;
         /* P0 has the dealer's values and, in `published`, those of its own online part. */
         out->memory[PQ_P0] += process + model_bytes(&plan->shape) + weights + scratch + (operands - 1) * values +
-                              (uint64_t)PQ_STAGE_BUFFERS * PQ_STAGE_BYTES;
-        out->memory[PQ_P1] += process + embedding_bytes(&plan->shape) + weights + scratch + drawn[PQ_P1];
-        out->memory[PQ_P2] += process + c.stage.bytes + weights + values + drawn[PQ_P2];
+                              2 * (uint64_t)PQ_STAGE_BUFFERS * PQ_STAGE_BYTES;
+        out->memory[PQ_P1] +=
+            process + embedding_bytes(&plan->shape) + c.stage[PQ_P1].bytes + weights + scratch + drawn[PQ_P1];
+        out->memory[PQ_P2] += process + c.stage[PQ_P2].bytes + weights + values + drawn[PQ_P2];
         for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
             pq_draws_free(&c.draws[r]);
     }
@@ -188,9 +195,16 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
                               embedding_bytes(&plan->shape);
 }
 
+void pq_prediction_leave_out(struct pq_prediction *p, enum pq_phase phase)
+{
+    for (int r = 0; r < PQ_ROLES; r++)
+        memset(p->party[r].at[phase], 0, sizeof p->party[r].at[phase]);
+}
+
 void pq_prediction_free(struct pq_prediction *p)
 {
-    free(p->material);
+    free(p->material[PQ_P1]);
+    free(p->material[PQ_P2]);
 }
 
 void pq_predict_draws(const struct pq_plan *plan, enum pq_role role, size_t rank, struct pq_draws *out)

@@ -23,8 +23,9 @@ struct pq_add pq_replay_value(struct pq_engine *e, struct pq_dim dim, unsigned b
 void pq_replay_count(struct pq_engine *e, uint64_t values, uint64_t wrapped)
 {
     struct pq_replay *r = pq_replay_of(e);
-    r->range[r->layer].values += values;
-    r->range[r->layer].wrapped += wrapped;
+    struct pq_replay_range *range = &r->range[(size_t)r->layer * PQ_OPERATIONS + r->operation];
+    range->values += values;
+    range->wrapped += wrapped;
 }
 
 /* Little-endian elements of `width` bits, widened. */
@@ -64,8 +65,7 @@ uint32_t *pq_replay_drawn(struct pq_engine *e, struct pq_prg *prg, unsigned stre
 
 static void begin(struct pq_engine *e, enum pq_operation operation)
 {
-    (void)e;
-    (void)operation;
+    pq_replay_of(e)->operation = operation;
 }
 
 static void layer(struct pq_engine *e, uint32_t l)
@@ -142,17 +142,23 @@ static struct pq_add row_sum(struct pq_engine *e, struct pq_add x, bool is_signe
     struct pq_add y = pq_replay_value(e, pq_clear_dim(x.dim.groups, 1, x.dim.width), x.bits);
     const uint32_t *x_share = x.share;
     uint32_t *share = y.share;
+    uint64_t wrapped = 0;
+    PQ_ASSERT(x.bits <= PQ_LINEAR_BITS);
     for (size_t g = 0; g < x.dim.groups; g++)
         for (size_t w = 0; w < x.dim.width; w++) {
-            uint32_t sum = 0, sum1 = 0;
+            int32_t sum = 0;
+            uint32_t sum1 = 0;
             for (size_t j = 0; j < x.dim.len; j++) {
                 size_t i = (g * x.dim.len + j) * x.dim.width + w;
-                sum += (uint32_t)x.clear[i];
+                sum += x.clear[i];
                 sum1 += x_share[i];
             }
-            y.clear[g * x.dim.width + w] = pq_clear_value(sum, x.bits, is_signed);
+            const int32_t kept = pq_clear_value((uint32_t)sum, x.bits, is_signed);
+            y.clear[g * x.dim.width + w] = kept;
+            wrapped += kept != sum;
             share[g * x.dim.width + w] = sum1 & pq_ring_mask(x.bits);
         }
+    pq_replay_count(e, pq_dim_count(y.dim), wrapped);
     return y;
 }
 
@@ -217,16 +223,21 @@ static const struct pq_ops replay_ops = {
     .variance = pq_replay_variance, .normalise = pq_replay_normalise, .reveal = reveal,
 };
 
+static size_t range_bytes(const struct pq_replay *r)
+{
+    return (r->engine.plan.shape.layers + (size_t)1) * PQ_OPERATIONS * sizeof *r->range;
+}
+
 struct pq_replay *pq_replay_create(const struct pq_plan *plan, const struct pq_model *model,
                                    const struct pq_embedding *embedding, const struct pq_gemm16 *gemm,
                                    struct pq_prg *s01, struct pq_prg *s02, struct pq_prg *s12, uint32_t setup_number)
 {
     struct pq_replay *r = pq_alloc(sizeof *r);
-    size_t range_bytes = (plan->shape.layers + (size_t)1) * sizeof *r->range;
     *r = (struct pq_replay){ .engine = { .ops = &replay_ops, .plan = *plan, .model = model }, .embedding = embedding,
                              .gemm = gemm, .s01 = s01, .s02 = s02, .s12 = s12 };
     r->engine.plan.ranks = 1;
-    r->range = memset(pq_alloc(range_bytes), 0, range_bytes);
+    r->range = pq_alloc(range_bytes(r));
+    pq_replay_begin(r, 0);
     pq_replay_pack(r, setup_number);
     return r;
 }
@@ -234,6 +245,7 @@ struct pq_replay *pq_replay_create(const struct pq_plan *plan, const struct pq_m
 void pq_replay_begin(struct pq_replay *r, uint32_t inference)
 {
     r->inference = inference;
+    memset(r->range, 0, range_bytes(r));
 }
 
 void pq_replay_run(struct pq_replay *r, uint32_t inference, const uint32_t *token, int32_t *logits)

@@ -22,8 +22,9 @@
 
 struct pq_replay;
 
-/* What was checked against its range in a layer, and how often it left it: residual sums, variances, normalised values
- * and all truncations, since pq_replay_create. Linear accumulators wrap mod 2^16 unseen (plain sees them). */
+/* What was checked against its range, and how often it left it: linear accumulators, scores and contexts against the
+ * 16 bits of their ring, sums over rows, residual sums, variances, normalised values and all truncations. Products are
+ * found exactly where they could leave the ring, so a value that wraps all the way round is seen too. */
 struct pq_replay_range { uint64_t values, wrapped; };
 
 /* A set-up: shares of the weights as they are in the protocol's set-up number `setup_number`, packed for `gemm`.
@@ -39,7 +40,8 @@ void pq_replay_run(struct pq_replay *replay, uint32_t inference, const uint32_t 
 /* Bytes that create and run together will take, an upper bound; within a third for the named configurations. */
 size_t pq_replay_memory(const struct pq_plan *plan);
 
-const struct pq_replay_range *pq_replay_ranges(const struct pq_replay *replay); /* [layers + 1] */
+/* [layers + 1][PQ_OPERATIONS], the last layer is the head; of the inference that ran last. */
+const struct pq_replay_range *pq_replay_ranges(const struct pq_replay *replay);
 size_t pq_replay_used(const struct pq_replay *replay); /* taken so far, buffers of one operation excepted */
 
 void pq_replay_free(struct pq_replay *replay); /* NULL is fine */

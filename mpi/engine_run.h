@@ -20,11 +20,13 @@ void pq_cost_close(struct pq_cost *c);
 /* What one inference will cost, summed over the ranks of each party; nothing is allocated but this. */
 struct pq_prediction {
     struct pq_tally party[PQ_ROLES]; /* bytes, messages, rounds (of rank 0), multiply-adds (busiest rank), look-ups */
-    uint64_t *material;                   /* [ranks] bytes of material of one inference at rank j of P2 */
+    uint64_t *material[PQ_ROLES];         /* [ranks] bytes of material of one inference at rank j of P1 and of P2 */
     uint64_t memory[PQ_ROLES];            /* peak resident bytes of a party, all ranks; verifying: P0 also replays */
     uint64_t weight_bytes;                /* packed shares of one rank of P1, the largest */
 };
 void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction *out);
+/* For a job that does not do this phase: it sends nothing in it. */
+void pq_prediction_leave_out(struct pq_prediction *p, enum pq_phase phase);
 void pq_prediction_free(struct pq_prediction *p);
 
 /* What rank `rank` of P1 or P2 draws in bulk; nothing for P0. */

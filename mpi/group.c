@@ -1,6 +1,7 @@
 #include "group.h"
 
-#include "../kernels/secret.h"
+#include "near.h"
+#include "transport.h"
 
 #include <sched.h>
 #include <stdarg.h>
@@ -29,7 +30,6 @@ enum pq_status pq_group_start(int *argc, char ***argv, struct pq_group *g, struc
 {
     int provided;
     memset(g, 0, sizeof *g);
-    pq_forbid_core_dumps();
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
         return pq_fail(err, PQ_WORLD, "MPI does not start (MPI_Init_thread with MPI_THREAD_FUNNELED)");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
@@ -41,14 +41,17 @@ enum pq_status pq_group_start(int *argc, char ***argv, struct pq_group *g, struc
         return pq_fail(err, PQ_USER, "%d processes cannot be three equal parties: launch a multiple of 3 (mpirun -n 3)",
                        g->world_size);
     g->hosts = count_hosts(g);
+    pq_transport_name(g->transport, sizeof g->transport, g->hosts);
     g->ranks_max = (size_t)g->world_size / 3;
     g->role = (enum pq_role)((size_t)g->world_rank / g->ranks_max);
     g->rank = (size_t)g->world_rank % g->ranks_max;
+    g->near = pq_near_open(g);
     return PQ_OK;
 }
 
 void pq_group_finish(struct pq_group *g)
 {
+    pq_near_close(g->near);
     MPI_Comm_free(&g->protocol);
     MPI_Comm_free(&g->control);
     MPI_Finalize();
@@ -61,7 +64,7 @@ int pq_group_rank_of(const struct pq_group *g, enum pq_role role, size_t j)
 
 const char *pq_group_transport(const struct pq_group *g)
 {
-    return g->hosts == 1 ? "shared memory, one host" : "network";
+    return g->transport;
 }
 
 const char *pq_group_name(const struct pq_group *g)
@@ -86,33 +89,60 @@ void pq_group_die(const struct pq_group *g, const char *phase, const char *fmt, 
     _exit(PQ_WORLD);
 }
 
-static void sleep_ns(long ns)
+enum { POLLS = 2000, YIELDS = 4000 };
+
+struct pq_patience pq_patience_start(int patient)
 {
-    struct timespec t = { 0, ns };
-    nanosleep(&t, NULL);
+    return (struct pq_patience){ patient ? POLLS + YIELDS : 0, 20000 };
+}
+
+void pq_patience_wait(struct pq_patience *p)
+{
+    const long longest = 1000000; /* naps grow from 20 us to 1 ms */
+    if (p->turn++ < POLLS)
+        return;
+    if (p->turn <= POLLS + YIELDS) {
+        sched_yield();
+        return;
+    }
+    nanosleep(&(struct timespec){ 0, p->nap_ns }, NULL);
+    p->nap_ns = 2 * p->nap_ns < longest ? 2 * p->nap_ns : longest;
+}
+
+/* Of the first request that failed. A message longer than what was expected is found here. */
+static void die_waiting(const struct pq_group *g, const char *phase, const MPI_Status *status, int count, int rc)
+{
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    for (int i = 0; i < count && rc == MPI_ERR_IN_STATUS; i++)
+        if (status[i].MPI_ERROR != MPI_SUCCESS && status[i].MPI_ERROR != MPI_ERR_PENDING)
+            rc = status[i].MPI_ERROR;
+    MPI_Error_string(rc, text, &length);
+    pq_group_die(g, phase, "waiting for a message failed: %s%s", text,
+                 rc == MPI_ERR_TRUNCATE ? " (more came than was expected)" : "");
 }
 
 void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *request, int count, MPI_Status *status,
                    int patient)
 {
-    enum { POLLS = 2000, YIELDS = 4000 };
-    long nap = 20000; /* 20 us, up to 1 ms */
-    for (long turn = patient ? POLLS + YIELDS : 0;; turn++) {
+    MPI_Status own[status ? 1 : count > 0 ? count : 1], *all = status ? status : own;
+    for (struct pq_patience p = pq_patience_start(patient);; pq_patience_wait(&p)) {
         int done;
-        int rc = MPI_Testall(count, request, &done, status ? status : MPI_STATUSES_IGNORE);
+        int rc = MPI_Testall(count, request, &done, all);
         if (rc != MPI_SUCCESS)
-            pq_group_die(g, phase, "waiting for a message failed with MPI error %d", rc);
+            die_waiting(g, phase, all, count, rc);
         if (done)
             return;
-        if (turn < POLLS)
-            continue;
-        if (turn < POLLS + YIELDS) {
-            sched_yield();
-            continue;
-        }
-        sleep_ns(nap);
-        nap = nap < 500000 ? 2 * nap : 1000000;
     }
+}
+
+void pq_group_expect(const struct pq_group *g, const char *phase, const MPI_Status *status, size_t bytes)
+{
+    int got;
+    MPI_Get_count(status, MPI_BYTE, &got);
+    if ((size_t)got != bytes)
+        pq_group_die(g, phase, "expected a message of %zu bytes from P%zu rank %zu, found %d", bytes,
+                     (size_t)status->MPI_SOURCE / g->ranks_max, (size_t)status->MPI_SOURCE % g->ranks_max, got);
 }
 
 void pq_group_barrier(const struct pq_group *g)
@@ -132,13 +162,14 @@ void pq_group_broadcast(const struct pq_group *g, int root, void *data, size_t b
 
 enum pq_status pq_group_agree(const struct pq_group *g, enum pq_status mine, struct pq_error *err)
 {
-    struct { int value, rank; } here = { (int)mine, g->world_rank }, worst;
+    /* Of equal ones that with a line wins: what was agreed upon before is not lost when it is agreed upon again. */
+    struct { int value, rank; } here = { 2 * (int)mine + (mine != PQ_OK && err->text[0]), g->world_rank }, worst;
     MPI_Request q;
     PQ_MPI(g, "agreement", MPI_Iallreduce(&here, &worst, 1, MPI_2INT, MPI_MAXLOC, g->control, &q));
     pq_group_wait(g, "agreement", &q, 1, NULL, 1);
     if (worst.rank != g->world_rank)
         err->text[0] = 0; /* it may quote what only that party may see, so it is not sent around */
-    return (enum pq_status)worst.value;
+    return (enum pq_status)(worst.value / 2);
 }
 
 void pq_group_collect(const struct pq_group *g, const void *mine, void *all, size_t bytes)
@@ -161,6 +192,8 @@ void pq_group_receive(const struct pq_group *g, int from, void *data, size_t byt
 {
     MPI_Request q;
     PQ_ASSERT(bytes <= PIECE);
+    MPI_Status status;
     PQ_MPI(g, "control message", MPI_Irecv(data, (int)bytes, MPI_BYTE, from, TAG_CONTROL, g->control, &q));
-    pq_group_wait(g, "control message", &q, 1, NULL, 1);
+    pq_group_wait(g, "control message", &q, 1, &status, 1);
+    pq_group_expect(g, "control message", &status, bytes);
 }

@@ -7,12 +7,15 @@
 #define PQ_GROUP_H
 
 #include "../kernels/status.h"
+#include "watch.h"
 
 #include <mpi.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum pq_role { PQ_P0, PQ_P1, PQ_P2, PQ_ROLES }; /* model owner, data owner, computing assistant */
+
+struct pq_near;
 
 struct pq_group {
     MPI_Comm protocol; /* messages that the protocol sends, and those inside a party */
@@ -21,6 +24,9 @@ struct pq_group {
     enum pq_role role;
     size_t rank, ranks_max; /* j and Gmax */
     int hosts;
+    struct pq_near *near; /* P1, P2: to the partner on the same host, or NULL */
+    struct pq_watch *watch; /* told what this rank does; NULL: nobody watches */
+    char transport[48];
 };
 
 /* Starts MPI (one thread talks), duplicates communicators, makes MPI return errors. PQ_USER when the number of
@@ -34,8 +40,7 @@ int pq_group_rank_of(const struct pq_group *g, enum pq_role role, size_t j);
 /* "P1 rank 3 (host name)" for messages; static text per process. */
 const char *pq_group_name(const struct pq_group *g);
 
-/* What carries messages between the parties: "shared memory" when all ranks are on one host, else "network". Every rank
- * calls it the first time (pq_group_start does). */
+/* What carries messages between the parties (transport.h). */
 const char *pq_group_transport(const struct pq_group *g);
 
 /* The world's failure: prints rank, phase and text, and ends the whole job with exit code 1. */
@@ -53,10 +58,19 @@ void pq_group_collect(const struct pq_group *g, const void *mine, void *all, siz
 void pq_group_send(const struct pq_group *g, int to, const void *data, size_t bytes);
 void pq_group_receive(const struct pq_group *g, int from, void *data, size_t bytes);
 
-/* Waits for requests: polls at first, then lets others run, then sleeps in growing steps, so that more ranks than cores
- * make progress and a long wait costs nothing. `patient` sleeps from the start. */
+/* How to wait: asks again at once at first, then lets others run, then sleeps in growing steps, so that more ranks than
+ * cores make progress and a long wait costs nothing. `patient` sleeps from the start. Between two looks at whatever is
+ * waited for, call pq_patience_wait. */
+struct pq_patience { long turn, nap_ns; };
+struct pq_patience pq_patience_start(int patient);
+void pq_patience_wait(struct pq_patience *p);
+
+/* Waits for requests in that way. */
 void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *request, int count, MPI_Status *status,
                    int patient);
+
+/* Ends the job when the message that was received is not of this size. */
+void pq_group_expect(const struct pq_group *g, const char *phase, const MPI_Status *status, size_t bytes);
 
 /* Ends the job when an MPI call failed. */
 #define PQ_MPI(g, phase, call) \

@@ -1,10 +1,14 @@
 #include "inference.h"
 
 #include "../kernels/machine.h"
+#include "../kernels/secret.h"
+#include "binding.h"
 #include "encoder.h"
 #include "engine_replay.h"
 #include "seed.h"
+#include "stock.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +25,16 @@ static bool verifies(const struct pq_session *s)
     return s->setup.verify && s->setup.group->world_rank == 0;
 }
 
+static bool fills_stock(const struct pq_session *s)
+{
+    return s->setup.stock && pq_stock_is_filled(s->setup.stock);
+}
+
+static bool lives_on_stock(const struct pq_session *s)
+{
+    return s->setup.stock && !pq_stock_is_filled(s->setup.stock);
+}
+
 /* All ranks leave this at nearly the same moment: the first barrier is patient, so that nobody burns a core while
  * others still work; the second is not, so that nobody oversleeps the start of what is timed. */
 static void start_together(const struct pq_group *g)
@@ -29,6 +43,16 @@ static void start_together(const struct pq_group *g)
     pq_group_barrier(g);
     PQ_MPI(g, "barrier", MPI_Ibarrier(g->control, &q));
     pq_group_wait(g, "barrier", &q, 1, NULL, 0);
+}
+
+/* Threads on their cores, all ranks here, the phase named to those who watch: returns the time at which it begins. */
+static uint64_t begin(const struct pq_session *s, enum pq_phase phase, const char *name)
+{
+    const struct pq_group *g = s->setup.group;
+    pq_binding_apply(s->setup.binding, s->setup.plan.ranks, (size_t)omp_get_max_threads(), phase == PQ_ONLINE);
+    start_together(g);
+    pq_watch_phase(g->watch, name);
+    return pq_now_ns();
 }
 
 static void share_seeds(struct pq_session *s)
@@ -41,9 +65,15 @@ static void share_seeds(struct pq_session *s)
 
     if (g->role == PQ_P0) {
         blocks[0] = 32;
-        pq_seed_make(key[0], s->setup.seed, "s01");
-        pq_seed_make(key[1], s->setup.seed, "s02");
+        if (lives_on_stock(s) && g->rank == 0) {
+            pq_stock_keys(s->setup.stock, key);
+        } else {
+            pq_seed_make(key[0], s->setup.seed, "s01");
+            pq_seed_make(key[1], s->setup.seed, "s02");
+        }
         pq_link_gather(&s->link, key, blocks);
+        if (fills_stock(s) && g->rank == 0)
+            pq_stock_put_keys(s->setup.stock, key);
         pq_link_send(&s->link, PQ_P1, key[0], 16);
         pq_link_send(&s->link, PQ_P2, key[1], 16);
         s->s01 = pq_prg_create(key[0]);
@@ -104,13 +134,16 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
     memset(s, 0, sizeof *s);
     s->setup = *setup;
     pq_predict(&s->setup.plan, setup->verify, &s->predicted);
+    if (setup->stock)
+        pq_prediction_leave_out(&s->predicted, fills_stock(s) ? PQ_ONLINE : PQ_OFFLINE);
     s->logits = pq_alloc(setup->plan.shape.labels * setup->plan.batch * sizeof *s->logits);
     pq_link_open(&s->link, g, setup->plan.ranks);
+    pq_link_emulate(&s->link, &setup->net);
+    s->link.ear = setup->ear;
 
     pq_machine_restart_peak_memory();
-    start_together(g);
+    const uint64_t start = begin(s, PQ_SETUP, pq_phase_name[PQ_SETUP]);
     if (takes_part(s)) {
-        const uint64_t start = pq_now_ns();
         pq_link_phase(&s->link, PQ_SETUP, PQ_OP_SETUP);
         share_seeds(s);
         pq_weights_share(&s->weights, &s->link, &s->setup.plan, setup->gemm, setup->model, s->s01, s->s02,
@@ -123,37 +156,46 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
         if (g->role == PQ_P0) {
             prepare_context(s, &s->dealer);
             pq_dealer_start(&s->dealer, &s->setup.plan, g->rank);
-            pq_stage_open(&s->dealer.stage, &s->link);
+            for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+                pq_stage_open(pq_stage_of(&s->dealer, r), &s->link, r);
         }
     }
+}
+
+/* Of every repetition, before anything is drawn for it. P2 refuses material twice, but P0 and P1 draw masks: each party
+ * must refuse to draw the same ones again, whatever the others ask for. */
+static void use_number(struct pq_session *s)
+{
+    PQ_ASSERT(s->repetition >= s->fresh && s->repetition < SETUP_NUMBER);
+    s->fresh = s->repetition + 1;
 }
 
 static void offline(struct pq_session *s)
 {
     const struct pq_group *g = s->setup.group;
+    use_number(s);
     pq_link_phase(&s->link, PQ_OFFLINE, PQ_OP_INPUT);
-    if (g->role == PQ_P0) {
+    if (g->role == PQ_P0 && !lives_on_stock(s)) {
         s->dealer.inference = s->repetition;
         pq_encoder_run(&s->dealer.engine);
-        pq_stage_flush(&s->dealer.stage);
-    } else if (g->role == PQ_P2) {
-        pq_material_receive(&s->party.material, &s->link, s->predicted.material[g->rank]);
+        pq_stage_flush(pq_stage_of(&s->dealer, PQ_P1));
+        pq_stage_flush(pq_stage_of(&s->dealer, PQ_P2));
     }
-    if (g->role != PQ_P0)
+    if (g->role != PQ_P0 && !lives_on_stock(s))
+        pq_material_receive(&s->party.material, &s->link, s->predicted.material[g->role][g->rank]);
+    if (g->role != PQ_P0 && !fills_stock(s))
         pq_draws_make(&s->party.draws, g->role == PQ_P1 ? s->s01 : s->s02, s->repetition);
     pq_link_pause(&s->link);
 }
 
 static void online(struct pq_session *s, const uint32_t *token)
 {
-    /* P2 refuses material twice; P1 draws its masks, so it must refuse to draw the same ones again. */
-    PQ_ASSERT(s->repetition == 0 || s->party.inference + 1 == s->repetition);
     s->party.inference = s->repetition;
     s->party.token = token;
     pq_link_phase(&s->link, PQ_ONLINE, PQ_OP_INPUT);
     pq_encoder_run(&s->party.engine);
     pq_link_pause(&s->link);
-    if (s->party.role == PQ_P2)
+    if (s->party.role != PQ_P0)
         pq_material_done(&s->party.material);
 }
 
@@ -165,8 +207,9 @@ static enum pq_verdict verify(struct pq_session *s, const uint32_t *token)
     int32_t verdict = PQ_UNCHECKED;
     if (!s->setup.verify)
         return PQ_UNCHECKED;
-    if (s->repetition == 0)
+    if (!s->replays)
         prepare_replay(s);
+    s->replays = true;
     if (g->role == PQ_P1 && g->rank == 0) {
         pq_group_send(g, 0, token, tokens * 4);
         pq_group_send(g, 0, s->logits, logits * 4);
@@ -187,7 +230,11 @@ static enum pq_verdict verify(struct pq_session *s, const uint32_t *token)
     return (enum pq_verdict)verdict;
 }
 
-struct report { uint64_t setup_ns, offline_ns, online_ns, peak_memory; struct pq_tally tally; };
+struct report {
+    uint64_t setup_ns, offline_ns, online_ns, material_ns, peak_memory;
+    uint64_t whole_ns, clock_off_ns; /* from barrier to barrier, by this rank's clock, and whether its clocks agree */
+    struct pq_tally tally;
+};
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
@@ -206,11 +253,29 @@ static void merge(struct pq_count *to, const struct pq_count *from)
     *to = both;
 }
 
-static void gather_reports(struct pq_session *s, const struct report *mine, struct pq_measurement *m)
+/* All ranks were timed between the same two barriers. */
+static void compare_clocks(const struct report *all, size_t ranks, struct pq_measurement *m)
+{
+    uint64_t shortest = UINT64_MAX, longest = 0;
+    for (size_t i = 0; i < ranks; i++) {
+        m->clock_off_ns = larger(m->clock_off_ns, all[i].clock_off_ns);
+        shortest = all[i].whole_ns < shortest ? all[i].whole_ns : shortest;
+        longest = larger(longest, all[i].whole_ns);
+    }
+    if (longest - shortest > 500000000u + shortest / 100)
+        m->clock_off_ns = larger(m->clock_off_ns, longest - shortest);
+}
+
+static void gather_reports(struct pq_session *s, struct report *mine, struct pq_measurement *m)
 {
     const struct pq_group *g = s->setup.group;
     struct report *all = pq_alloc((size_t)g->world_size * sizeof *all);
+    mine->setup_ns = s->setup_ns;
+    mine->peak_memory = pq_machine_peak_memory();
+    mine->tally = s->link.tally;
     pq_group_collect(g, mine, all, sizeof *mine);
+    if (g->world_rank == 0)
+        compare_clocks(all, (size_t)g->world_size, m);
     for (int rank = 0; rank < g->world_size && g->world_rank == 0; rank++) {
         const size_t role = (size_t)rank / g->ranks_max, j = (size_t)rank % g->ranks_max;
         m->peak_memory[role] += j < s->setup.plan.ranks ? all[rank].peak_memory : 0;
@@ -218,6 +283,7 @@ static void gather_reports(struct pq_session *s, const struct report *mine, stru
             continue;
         m->setup_ns = larger(m->setup_ns, all[rank].setup_ns);
         m->offline_ns = larger(m->offline_ns, all[rank].offline_ns);
+        m->material_ns = larger(m->material_ns, all[rank].material_ns);
         if (role == PQ_P1)
             m->online_ns = larger(m->online_ns, all[rank].online_ns);
         for (int phase = 0; phase < PQ_PHASES; phase++)
@@ -227,46 +293,89 @@ static void gather_reports(struct pq_session *s, const struct report *mine, stru
     free(all);
 }
 
-void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_measurement *m)
+static void forget_repetition(struct pq_session *s, struct pq_measurement *m)
 {
-    const struct pq_group *g = s->setup.group;
-    struct report mine = { .setup_ns = s->setup_ns };
     memset(m, 0, sizeof *m);
     memset(s->link.tally.at[PQ_OFFLINE], 0, sizeof s->link.tally.at[PQ_OFFLINE]);
     memset(s->link.tally.at[PQ_ONLINE], 0, sizeof s->link.tally.at[PQ_ONLINE]);
+}
 
-    start_together(g);
-    uint64_t start = pq_now_ns();
+enum pq_status pq_session_deal(struct pq_session *s, struct pq_measurement *m, struct pq_error *err)
+{
+    struct report mine = { 0 };
+    PQ_ASSERT(fills_stock(s));
+    forget_repetition(s, m);
+
+    pq_wire_set_clocks(s->link.wire);
+    uint64_t start = begin(s, PQ_OFFLINE, pq_phase_name[PQ_OFFLINE]);
     if (takes_part(s))
         offline(s);
     mine.offline_ns = pq_now_ns() - start;
 
+    start = begin(s, PQ_OFFLINE, "writing material");
+    const enum pq_status status = pq_stock_put(s->setup.stock, s->repetition, &s->party.material, err);
+    mine.material_ns = pq_now_ns() - start;
+
+    m->verdict = PQ_UNCHECKED;
+    gather_reports(s, &mine, m);
+    s->repetition++;
+    return status;
+}
+
+void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_measurement *m)
+{
+    const struct pq_group *g = s->setup.group;
+    struct report mine = { 0 };
+    uint64_t start;
+    PQ_ASSERT(!fills_stock(s));
+    forget_repetition(s, m);
+
+    pq_wire_set_clocks(s->link.wire);
     start_together(g);
-    start = pq_now_ns();
+    const struct pq_clocks first = pq_clocks_read();
+    if (lives_on_stock(s)) {
+        start = begin(s, PQ_OFFLINE, "reading material");
+        s->repetition = pq_stock_take(s->setup.stock, &s->party.material);
+        mine.material_ns = pq_now_ns() - start;
+    }
+
+    start = begin(s, PQ_OFFLINE, pq_phase_name[PQ_OFFLINE]);
+    if (takes_part(s))
+        offline(s);
+    mine.offline_ns = pq_now_ns() - start;
+
+    start = begin(s, PQ_ONLINE, pq_phase_name[PQ_ONLINE]);
     if (takes_part(s) && (g->role != PQ_P0 || s->setup.plan.protocol == PQ_PUBLISHED))
         online(s, token);
     mine.online_ns = pq_now_ns() - start;
 
     pq_group_barrier(g);
+    const struct pq_clocks last = pq_clocks_read();
+    mine.whole_ns = last.monotonic - first.monotonic;
+    mine.clock_off_ns = pq_clocks_apart(&first, &last);
+    pq_watch_phase(g->watch, "verification");
     start = pq_now_ns();
     m->verdict = verify(s, token);
     m->verify_ns = pq_now_ns() - start;
-    mine.peak_memory = pq_machine_peak_memory();
-    mine.tally = s->link.tally;
+    if (m->verdict == PQ_WRONG && lives_on_stock(s))
+        pq_stock_explain(s->setup.stock, s->repetition);
     gather_reports(s, &mine, m);
     if (s->replay)
-        for (uint32_t l = 0; l <= s->setup.plan.shape.layers; l++)
-            m->range_wrapped += pq_replay_ranges(s->replay)[l].wrapped;
+        for (size_t i = 0; i < (s->setup.plan.shape.layers + (size_t)1) * PQ_OPERATIONS; i++)
+            m->range_wrapped += pq_replay_ranges(s->replay)[i].wrapped;
+    pq_watch_phase(g->watch, "between inferences");
     s->repetition++;
 }
 
 void pq_session_close(struct pq_session *s)
 {
+    pq_link_close(&s->link);
     pq_replay_free(s->replay);
     pq_prg_free(s->replay_s12);
     if (takes_part(s)) {
         if (s->setup.group->role == PQ_P0)
-            pq_stage_close(&s->dealer.stage);
+            for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+                pq_stage_close(pq_stage_of(&s->dealer, r));
         pq_context_finish(&s->dealer);
         pq_context_finish(&s->party);
         pq_weights_free(&s->weights);
@@ -277,4 +386,6 @@ void pq_session_close(struct pq_session *s)
     pq_wipe(s->key12, sizeof s->key12);
     pq_prediction_free(&s->predicted);
     pq_free_secret(s->logits, 4 * s->setup.plan.shape.labels * s->setup.plan.batch);
+#pragma omp parallel
+    pq_wipe_stack();
 }

@@ -8,6 +8,10 @@
  *       pq_session_repeat(&s, token, &m);   offline, online, verification
  *   pq_session_close(&s);
  *
+ * With a stock (stock.h) the offline phase is a job of its own: in that job a session fills the stock, pq_session_deal
+ * in place of pq_session_repeat; in others a session lives on it, and each repetition takes the next entry, marked and
+ * read before the offline phase, of which only the masks that P1 and P2 draw are left.
+ *
  * Verification is not part of the protocol: after the online phase P1 hands its tokens, logits and s12 to P0's first
  * rank, which replays the inference from the clear values and compares every logit (protocols.md section 6); the
  * verdict and the number of overflows go to all ranks. From then on P0 could undo what it is sent of later repetitions,
@@ -24,6 +28,8 @@
 #include "group.h"
 
 struct pq_replay;
+struct pq_binding;
+struct pq_stock;
 
 struct pq_session_setup {
     const struct pq_group *group;
@@ -32,7 +38,11 @@ struct pq_session_setup {
     const struct pq_model *model;         /* P0, else NULL */
     const struct pq_embedding *embedding; /* P1; and P0's first rank when verifying */
     bool verify;
+    struct pq_net net;    /* all zero: the network as it is */
+    struct pq_binding *binding; /* NULL: nothing is bound */
     const uint64_t *seed; /* NULL: seeds from the operating system. Else fixed (INSECURE-BENCH) */
+    struct pq_stock *stock; /* NULL: material is dealt and used here */
+    struct pq_ear *ear;   /* NULL but in tests (link.h) */
 };
 
 enum pq_verdict { PQ_VALID, PQ_WRONG, PQ_UNCHECKED };
@@ -41,10 +51,14 @@ enum pq_verdict { PQ_VALID, PQ_WRONG, PQ_UNCHECKED };
  * ranks, rounds and times of its slowest rank. */
 struct pq_measurement {
     uint64_t setup_ns, offline_ns, online_ns, verify_ns; /* offline: slowest rank; online: P1, slowest rank */
+    uint64_t material_ns; /* marking and reading an entry of a stock, or writing it; slowest rank */
     struct pq_tally party[PQ_ROLES];
     uint64_t peak_memory[PQ_ROLES];
     enum pq_verdict verdict;
-    uint64_t range_wrapped; /* values that left a declared range since set-up, as replay saw them */
+    uint64_t clock_off_ns; /* 0: clocks agree about how long this repetition took. Else by how much they do not: one
+                              rank's (kernels/machine.h), or two ranks' by over half a second and 1 %. Its times are
+                              then doubtful: a clock was stepped, or a machine suspended */
+    uint64_t range_wrapped; /* values that left a declared range, as replay saw them; pq_replay_ranges says where */
 };
 
 struct pq_session {
@@ -58,7 +72,10 @@ struct pq_session {
     struct pq_prg *replay_s12;
     struct pq_prediction predicted;
     uint64_t setup_ns;
-    uint32_t repetition; /* inference number of the next repetition; seeds are fresh in every session */
+    uint32_t repetition; /* inference number of the next repetition, or of a stock's entry; seeds are the session's, or
+                            the stock's */
+    uint32_t fresh;      /* the first number that this session has not used yet */
+    bool replays;        /* the verifier, where there is one, has been told s12 */
     int32_t *logits; /* [labels][batch]: P1's ranks after each repetition */
 };
 
@@ -66,6 +83,10 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
 
 /* token [batch*seq] at P1's ranks. */
 void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_measurement *m);
+
+/* The offline phase of the next entry, into the stock that is being filled. m: set-up and offline, verdict UNCHECKED.
+ * All ranks return the same; PQ_WORLD when a disk refuses. */
+PQ_MUST_USE enum pq_status pq_session_deal(struct pq_session *s, struct pq_measurement *m, struct pq_error *err);
 
 void pq_session_close(struct pq_session *s);
 

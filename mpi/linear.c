@@ -22,7 +22,7 @@ void pq_product_end(struct pq_context *c, uint16_t *z, size_t first, size_t n)
         return;
     if (c->role == PQ_P2) {
         uint16_t *part = pq_context_alloc(c, 2 * n);
-        pq_link_receive(c->link, PQ_P0, part, 2 * n);
+        pq_link_collect(c->link, PQ_P0, part, 2 * n);
         pq_ring_add(z, z, part, n, 16);
         return;
     }
@@ -40,7 +40,7 @@ void pq_product_cost(struct pq_cost *c, size_t first, size_t n, uint64_t multipl
     const bool published = c->engine.plan.protocol == PQ_PUBLISHED;
     pq_cost_draw_p1(c, PQ_S_PRODUCT, 2, first, n);
     if (published) {
-        pq_cost_send(c, PQ_P0, PQ_P2, 2 * n);
+        pq_cost_send_ahead(c, PQ_P0, PQ_P2, 2 * n);
         pq_cost_hold(c, 4 * n);
     } else {
         pq_cost_deal(c, n, 2);

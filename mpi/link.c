@@ -1,6 +1,8 @@
 #include "link.h"
 
 #include "../kernels/machine.h"
+#include "../kernels/secret.h"
+#include "near.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,42 @@ void pq_link_open(struct pq_link *l, const struct pq_group *group, size_t ranks)
     memset(l, 0, sizeof *l);
     l->group = group;
     l->ranks = ranks;
+}
+
+void pq_link_emulate(struct pq_link *l, const struct pq_net *net)
+{
+    l->wire = pq_wire_open(l->group, l->ranks, net);
+}
+
+static void free_messages(struct pq_link *l)
+{
+    for (int i = 0; i < 2; i++) {
+        pq_free_secret(l->message[i], l->room);
+        l->message[i] = NULL;
+    }
+    l->room = 0;
+}
+
+/* Nobody of ours starts anew before all have closed: what is still there was sent too much. */
+static void refuse_leftovers(const struct pq_link *l)
+{
+    const struct pq_group *g = l->group;
+    int there, got;
+    MPI_Status status;
+    PQ_MPI(g, "end", MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, g->protocol, &there, &status));
+    if (!there)
+        return;
+    MPI_Get_count(&status, MPI_BYTE, &got);
+    pq_group_die(g, "end", "expected no more messages, found one of %d bytes from P%zu rank %zu", got,
+                 (size_t)status.MPI_SOURCE / g->ranks_max, (size_t)status.MPI_SOURCE % g->ranks_max);
+}
+
+void pq_link_close(struct pq_link *l)
+{
+    refuse_leftovers(l);
+    pq_wire_close(l->wire);
+    l->wire = NULL;
+    free_messages(l);
 }
 
 static struct pq_count *now(struct pq_link *l)
@@ -51,13 +89,19 @@ static void book(struct pq_link *l, uint64_t start, uint64_t *account)
     l->inside_ns += spent;
 }
 
+static void hear(struct pq_link *l, enum pq_role from, const void *data, size_t bytes)
+{
+    if (l->ear && bytes)
+        l->ear->received(l->ear, l, from, data, bytes);
+}
+
 static int piece(size_t left)
 {
     return left < PIECE ? (int)left : PIECE;
 }
 
-void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
-                      size_t in_bytes)
+static void transfer(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
+                     size_t in_bytes, uint64_t rounds)
 {
     const struct pq_group *g = l->group;
     const char *phase = pq_phase_name[l->phase];
@@ -68,25 +112,76 @@ void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, siz
         const int co = piece(out_bytes - o), ci = piece(in_bytes - i);
         MPI_Request q[2] = { MPI_REQUEST_NULL, MPI_REQUEST_NULL };
         MPI_Status status[2];
-        if (ci)
+        if (co) /* first of all: posting a receive may copy what is there already */
+            pq_wire_depart(l->wire, phase, peer, (size_t)co);
+        if (ci) {
             PQ_MPI(g, phase, MPI_Irecv((char *)in + i, ci, MPI_BYTE, other, TAG_CROSS, g->protocol, &q[0]));
+            pq_wire_expect(l->wire, phase, peer);
+        }
         if (co)
             PQ_MPI(g, phase, MPI_Isend((const char *)out + o, co, MPI_BYTE, other, TAG_CROSS, g->protocol, &q[1]));
+        if (ci)
+            pq_wire_await(l->wire, phase, peer);
         pq_group_wait(g, phase, q, 2, status, 0);
-        if (ci) {
-            int got;
-            MPI_Get_count(&status[0], MPI_BYTE, &got);
-            if (got != ci)
-                pq_group_die(g, phase, "expected a message of %d bytes from P%d, found %d", ci, (int)peer, got);
-        }
+        if (ci)
+            pq_group_expect(g, phase, &status[0], (size_t)ci);
+        pq_wire_hold(l->wire);
         now(l)->messages += co > 0;
         o += (size_t)co;
         i += (size_t)ci;
     }
     now(l)->bytes += out_bytes;
     now(l)->bytes_to[peer] += out_bytes;
-    now(l)->rounds += in_bytes > 0;
+    now(l)->rounds += rounds;
     book(l, start, &now(l)->wait_ns);
+    hear(l, peer, in, in_bytes);
+}
+
+void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
+                      size_t in_bytes)
+{
+    transfer(l, peer, out, out_bytes, in, in_bytes, in_bytes > 0);
+}
+
+static bool is_near(const struct pq_link *l, enum pq_role peer, size_t bytes)
+{
+    return l->group->near && !l->wire && peer != PQ_P0 && bytes <= pq_near_room();
+}
+
+void *pq_link_message(struct pq_link *l, enum pq_role peer, size_t bytes)
+{
+    if (is_near(l, peer, bytes))
+        return pq_near_next(l->group->near);
+    if (l->room < bytes) {
+        free_messages(l);
+        l->message[0] = pq_alloc(bytes);
+        l->message[1] = pq_alloc(bytes);
+        l->room = bytes;
+    }
+    return l->message[0];
+}
+
+const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes)
+{
+    if (!is_near(l, peer, bytes)) {
+        pq_link_exchange(l, peer, l->message[0], bytes, l->message[1], bytes);
+        return l->message[1];
+    }
+    if (!bytes)
+        return NULL;
+    const uint64_t start = pq_now_ns();
+    size_t found;
+    const void *in = pq_near_swap(l->group->near, bytes, &found);
+    if (found != bytes)
+        pq_group_die(l->group, pq_phase_name[l->phase], "expected a message of %zu bytes from P%d rank %zu, found %zu",
+                     bytes, (int)peer, l->group->rank, found);
+    now(l)->messages++;
+    now(l)->bytes += bytes;
+    now(l)->bytes_to[peer] += bytes;
+    now(l)->rounds++;
+    book(l, start, &now(l)->wait_ns);
+    hear(l, peer, in, bytes);
+    return in;
 }
 
 void pq_link_send(struct pq_link *l, enum pq_role to, const void *data, size_t bytes)
@@ -97,6 +192,11 @@ void pq_link_send(struct pq_link *l, enum pq_role to, const void *data, size_t b
 void pq_link_receive(struct pq_link *l, enum pq_role from, void *data, size_t bytes)
 {
     pq_link_exchange(l, from, NULL, 0, data, bytes);
+}
+
+void pq_link_collect(struct pq_link *l, enum pq_role from, void *data, size_t bytes)
+{
+    transfer(l, from, NULL, 0, data, bytes, 0);
 }
 
 void pq_link_book(struct pq_link *l, enum pq_role to, size_t bytes)
@@ -111,6 +211,7 @@ MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, s
     MPI_Request q;
     PQ_ASSERT(bytes <= PIECE);
     uint64_t start = pq_now_ns();
+    pq_wire_depart(l->wire, pq_phase_name[l->phase], to, bytes);
     PQ_MPI(g, pq_phase_name[l->phase], MPI_Isend(data, (int)bytes, MPI_BYTE, pq_group_rank_of(g, to, g->rank),
                                                  TAG_CROSS, g->protocol, &q));
     now(l)->messages++;
@@ -135,10 +236,20 @@ size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t roo
     uint64_t start = pq_now_ns();
     PQ_MPI(g, phase, MPI_Irecv(data, piece(room), MPI_BYTE, pq_group_rank_of(g, from, g->rank), TAG_CROSS,
                                g->protocol, &q));
+    pq_wire_expect(l->wire, phase, from);
+    pq_wire_await(l->wire, phase, from);
     pq_group_wait(g, phase, &q, 1, &status, 0);
     MPI_Get_count(&status, MPI_BYTE, &got);
     book(l, start, &now(l)->wait_ns);
+    hear(l, from, data, (size_t)got);
     return (size_t)got;
+}
+
+void pq_link_taken(struct pq_link *l)
+{
+    uint64_t start = pq_now_ns();
+    pq_wire_hold(l->wire);
+    book(l, start, &now(l)->wait_ns);
 }
 
 void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
@@ -149,7 +260,8 @@ void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
         return;
     uint64_t start = pq_now_ns();
     MPI_Request *q = pq_alloc(2 * l->ranks * sizeof *q);
-    int n = 0;
+    MPI_Status *status = pq_alloc(2 * l->ranks * sizeof *status);
+    int n = 0, receives;
     size_t at = 0, mine = 0;
     for (size_t j = 0; j < l->ranks; at += block_bytes[j++]) {
         PQ_ASSERT(block_bytes[j] <= PIECE);
@@ -159,6 +271,7 @@ void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
             PQ_MPI(g, phase, MPI_Irecv((char *)whole + at, (int)block_bytes[j], MPI_BYTE,
                                        pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[n++]));
     }
+    receives = n;
     for (size_t j = 0; j < l->ranks && block_bytes[g->rank]; j++)
         if (j != g->rank) {
             PQ_MPI(g, phase, MPI_Isend((char *)whole + mine, (int)block_bytes[g->rank], MPI_BYTE,
@@ -166,7 +279,10 @@ void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
             now(l)->internal_bytes += block_bytes[g->rank];
             now(l)->internal_messages++;
         }
-    pq_group_wait(g, phase, q, n, NULL, 0);
+    pq_group_wait(g, phase, q, n, status, 0);
+    for (int i = 0; i < receives; i++)
+        pq_group_expect(g, phase, &status[i], block_bytes[(size_t)status[i].MPI_SOURCE % g->ranks_max]);
+    free(status);
     free(q);
     book(l, start, &now(l)->internal_ns);
 }
@@ -183,12 +299,14 @@ void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, si
 
     uint64_t start = pq_now_ns();
     MPI_Request *q = pq_alloc(2 * l->ranks * sizeof *q);
+    MPI_Status *status = pq_alloc(2 * l->ranks * sizeof *status);
     uint32_t *in = pq_alloc(l->ranks * vectors * own.count * 4), *packed = pq_alloc(vectors * n * 4);
-    int count = 0;
+    int count = 0, receives;
     for (size_t j = 0; j < l->ranks && own.count; j++)
         if (j != g->rank)
             PQ_MPI(g, phase, MPI_Irecv(in + j * vectors * own.count, (int)(vectors * own.count * 4), MPI_BYTE,
                                        pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[count++]));
+    receives = count;
     size_t at = 0;
     for (size_t j = 0; j < l->ranks; j++) {
         const struct pq_block b = pq_split(n, l->ranks, j);
@@ -202,12 +320,15 @@ void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, si
         now(l)->internal_messages++;
         at += vectors * b.count;
     }
-    pq_group_wait(g, phase, q, count, NULL, 0);
+    pq_group_wait(g, phase, q, count, status, 0);
+    for (int i = 0; i < receives; i++)
+        pq_group_expect(g, phase, &status[i], vectors * own.count * 4);
     for (size_t j = 0; j < l->ranks; j++)
         for (size_t i = 0; j != g->rank && i < vectors * own.count; i++)
             out[i] += in[j * vectors * own.count + i];
-    free(packed);
-    free(in);
+    pq_free_secret(packed, vectors * n * 4);
+    pq_free_secret(in, l->ranks * vectors * own.count * 4);
+    free(status);
     free(q);
     book(l, start, &now(l)->internal_ns);
 }

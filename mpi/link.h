@@ -1,12 +1,25 @@
 /* The one door for protocol messages. It counts bytes (also by peer), messages, rounds and waiting per phase and
  * operation, at the sender; traffic inside a party apart. Receives are posted before sends, messages are cut into
- * pieces of at most 1 GiB. One thread per process talks. A failed message ends the job with rank and phase.
+ * pieces of at most 1 GiB. One thread per process talks. A failed message ends the job with rank and phase, and so does
+ * one that is shorter or longer than what was expected, or that nobody expects.
  *
  * Time: between two calls of pq_link_begin everything that is not spent in this door is booked as computing. */
 #ifndef PQ_LINK_H
 #define PQ_LINK_H
 
 #include "tally.h"
+#include "wire.h"
+
+struct pq_link;
+
+/* What a party sees, for tests (tests/transcript.h): `received` hears every message that comes from another party, as
+ * it came; `opened` every value that a round gave both parties, n elements of Z_2^bits as kernels/ring.h lays them out
+ * (what a party learns is the sum of both messages, so each message alone would not tell). Programs have none: the door
+ * then looks at a NULL pointer once a message. Called by the thread that talks. */
+struct pq_ear {
+    void (*received)(struct pq_ear *ear, const struct pq_link *l, enum pq_role from, const void *data, size_t bytes);
+    void (*opened)(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits);
+};
 
 struct pq_link {
     const struct pq_group *group;
@@ -16,9 +29,17 @@ struct pq_link {
     bool running;              /* between a phase and its pause */
     uint64_t since_ns, inside_ns; /* start of the current operation; time it has spent in this door */
     struct pq_tally tally;
+    uint8_t *message[2];       /* out, in: of swaps over MPI */
+    size_t room;
+    struct pq_wire *wire;      /* the emulated network; NULL: the real one as it is */
+    struct pq_ear *ear;        /* NULL but in tests */
 };
 
 void pq_link_open(struct pq_link *l, const struct pq_group *group, size_t ranks);
+/* From here on messages between parties take what they would on this network. Every rank of the launch calls it, and
+ * pq_link_close at the end. Waiting for them is booked as waiting; counts stay what they are. */
+void pq_link_emulate(struct pq_link *l, const struct pq_net *net);
+void pq_link_close(struct pq_link *l);
 
 /* Books what follows under phase and operation, and closes the account of what came before. */
 void pq_link_phase(struct pq_link *l, enum pq_phase phase, enum pq_operation operation);
@@ -30,9 +51,17 @@ void pq_link_begin(struct pq_link *l, enum pq_operation operation);
 void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
                       size_t in_bytes);
 
+/* The same for messages of one size both ways, without a copy where both are on one host (near.h): the caller writes
+ * its message to pq_link_message, then swaps it for the peer's, which stays until the next of either call. */
+void *pq_link_message(struct pq_link *l, enum pq_role peer, size_t bytes);
+const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes);
+
 /* One-way. The receiver waits at once and books a round. */
 void pq_link_send(struct pq_link *l, enum pq_role to, const void *data, size_t bytes);
 void pq_link_receive(struct pq_link *l, enum pq_role from, void *data, size_t bytes);
+/* The same for what its sender could send without having waited for anyone: it travels while the others' rounds go on,
+ * so it is no round itself. */
+void pq_link_collect(struct pq_link *l, enum pq_role from, void *data, size_t bytes);
 
 /* One-way, not waited for: the buffer stays untouched until pq_link_sent. At most 1 GiB. Books the message but not its
  * bytes: material is gathered from several operations, and each books its own bytes with pq_link_book. No round. */
@@ -40,8 +69,17 @@ void pq_link_book(struct pq_link *l, enum pq_role to, size_t bytes);
 MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, size_t bytes);
 void pq_link_sent(struct pq_link *l, MPI_Request *request, int count);
 
-/* Receives one message of at most `room` bytes (at most 1 GiB), returns its size. No round. */
+/* Receives one message of at most `room` bytes (at most 1 GiB), returns its size. No round. Not to be read before
+ * pq_link_taken, which waits until an emulated network would have delivered all that was taken. */
 size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t room);
+void pq_link_taken(struct pq_link *l);
+
+/* P1, P2: what the last swap opened. */
+static inline void pq_link_opened(struct pq_link *l, const void *value, size_t n, unsigned bits)
+{
+    if (l->ear)
+        l->ear->opened(l->ear, l, value, n, bits);
+}
 
 /* Inside a party. gather: each rank's block of a whole array (blocks in rank order, block_bytes[ranks]) to all ranks;
  * this rank's block is already in place in `whole`. */

@@ -2,21 +2,10 @@
 
 #include "../kernels/ring.h"
 #include "../kernels/table.h"
-#include "deal.h"
+#include "tables.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A look-up's online face, whatever the index is made of: n <= PQ_CHUNK tables from number `first` of the whole value
- * on. */
-static void read_chunk(const struct pq_context *c, void *out, const uint8_t *material, unsigned stream, size_t first,
-                       size_t each, const uint16_t *index, size_t n, unsigned out_bits)
-{
-    if (c->role == PQ_P2)
-        pq_table_read(out, material, each, index, n, out_bits);
-    else
-        pq_table_draw(out, c->s01, pq_context_at(c, stream), first, each, index, n, out_bits);
-}
 
 void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed,
                     struct pq_add *out)
@@ -27,7 +16,7 @@ void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_tab
     for (unsigned o = 0; o < t->outputs; o++) {
         const size_t width = pq_ring_bytes(t->out_bits[o]);
         const size_t each = pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o]));
-        const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+        const struct pq_table_halves tables = pq_tables_take(c, o, x.dim.first, n, each);
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o], .share = pq_context_alloc(c, n * width) };
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
         for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
@@ -38,8 +27,7 @@ void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_tab
                 pq_table_index(wide, (const uint8_t *)x.delta + i0, NULL, 0, m);
             else
                 index = (const uint16_t *)x.delta + i0;
-            read_chunk(c, (uint8_t *)out[o].share + i0 * width, material ? material + i0 * each : NULL, PQ_S_TABLE + o,
-                       x.dim.first + i0, each, index, m, t->out_bits[o]);
+            pq_tables_read(&tables, (uint8_t *)out[o].share + i0 * width, i0, index, m, t->out_bits[o]);
         }
     }
 }
@@ -74,7 +62,7 @@ void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table
         const struct rotated r = { packed,      words,         t->channels, x.dim.width ? x.dim.width : 1,
                                    x.dim.first, t->index_bits, w,           x.bits,
                                    x.offset };
-        pq_deal_tables(c, o, x.dim.first, n, each, w, make_rotated, &r);
+        pq_tables_deal(c, o, x.dim.first, n, each, w, make_rotated, &r);
         pq_free_secret(packed, t->channels * words * 8);
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
     }
@@ -84,80 +72,151 @@ void pq_read_cost(struct pq_engine *e, struct pq_opened x, const struct pq_table
 {
     const size_t n = pq_dim_count(x.dim);
     (void)is_signed;
-    pq_cost_lookups(pq_cost_of(e), n);
     for (unsigned o = 0; o < t->outputs; o++) {
-        pq_cost_deal(pq_cost_of(e), n, pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o])));
+        pq_tables_cost(pq_cost_of(e), x.dim.first, n, pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o])));
         pq_cost_hold(pq_cost_of(e), n * pq_ring_bytes(t->out_bits[o]));
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
     }
 }
 
-/* Number of the row element (group, column) that goes with element i of a value. */
-static size_t row_of(struct pq_dim d, size_t i)
+/* Shapes of a two-input look-up: rows as the columns of a group, [groups][len][width]. Its tables have the row's input
+ * as the high part of their index, and lie in memory by row, [row][high][element of the row][low], so that the opened
+ * row value leaves one stretch of len short tables to read. */
+struct pair_shape { struct pq_dim dim, row; unsigned low_bits, high_bits, w; size_t each, short_each, row_each; };
+
+static struct pair_shape pair_shape(struct pq_dim dim, struct pq_dim row, const struct pq_table *t)
 {
-    return i / (d.len * d.width) * d.width + i % d.width;
+    struct pair_shape p = { .dim = dim, .row = row, .low_bits = t->index_bits, .high_bits = t->index2_bits,
+                            .w = pq_entry_bits(t->out_bits[0]) };
+    p.each = pq_table_bytes(p.low_bits + p.high_bits, p.w);
+    p.short_each = pq_table_bytes(p.low_bits, p.w);
+    p.row_each = p.each * dim.len;
+    return p;
+}
+
+/* Table of element k of row r, by number. */
+static size_t pair_number(const struct pair_shape *p, size_t r, size_t k)
+{
+    return (p->row.first + r) * p->dim.len + k;
+}
+
+/* `some` rows from column w of a group on, all of one holder; stored: where the first one's tables begin, or NULL. */
+static void read_rows(const struct pq_context *c, const struct pair_shape *p, size_t r, size_t some,
+                      const uint8_t *delta, const uint8_t *delta_row, const uint8_t *stored, uint8_t *out,
+                      unsigned out_bits)
+{
+    const size_t width = pq_ring_bytes(out_bits), stretch = p->dim.len * p->short_each;
+    const uint8_t *from[PQ_ROW_RUN];
+    uint16_t index[PQ_ROW_RUN];
+    for (size_t i = 0; stored && i < some; i++)
+        from[i] = stored + i * p->row_each + delta_row[i] * stretch;
+    for (size_t k = 0; k < p->dim.len; k++) {
+        const uint8_t *d = delta + k * p->dim.width;
+        uint8_t *to = out + k * p->dim.width * width;
+        if (stored) {
+            pq_table_index(index, d, NULL, 0, some);
+            pq_table_read_rows(to, from, k * p->short_each, index, some, out_bits);
+        } else {
+            pq_table_index(index, delta_row, d, p->low_bits, some);
+            pq_prg_entries(c->role == PQ_P1 ? c->s01 : c->s02, pq_context_at(c, PQ_S_TABLE),
+                           (uint64_t)pair_number(p, r, k) * p->each * 8, (uint64_t)p->row_each * 8, index, some, p->w,
+                           pq_ring_mask(out_bits), to);
+        }
+    }
 }
 
 struct pq_add pq_read_pair_online(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
                                   const struct pq_table *t)
 {
     struct pq_context *c = pq_context_of(e);
-    const size_t n = pq_dim_count(x.dim), width = pq_ring_bytes(t->out_bits[0]);
-    const unsigned index_bits = t->index_bits + t->index2_bits;
-    const size_t each = pq_table_bytes(index_bits, pq_entry_bits(t->out_bits[0]));
-    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+    const struct pair_shape p = pair_shape(x.dim, row.dim, t);
+    const size_t n = pq_dim_count(x.dim), rows = pq_dim_count(row.dim), width = pq_ring_bytes(t->out_bits[0]);
+    const uint8_t *stored =
+        pq_material_take(&c->material, pq_held(c->role, row.dim.first, rows, PQ_ROW_RUN), p.row_each);
+    const uint8_t *delta = x.delta, *delta_row = row.delta;
     struct pq_add y = { .dim = x.dim, .bits = t->out_bits[0], .share = pq_context_alloc(c, n * width) };
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i0);
-        const uint8_t *delta = x.delta, *delta_row = row.delta;
-        uint16_t index[PQ_CHUNK];
-        /* Columns of a row lie side by side in both arrays. */
-        for (size_t i = i0, some; i < i0 + m; i += some) {
-            const size_t column = i % x.dim.width;
-            some = x.dim.width - column < i0 + m - i ? x.dim.width - column : i0 + m - i;
-            pq_table_index(index + (i - i0), delta + i, delta_row + row_of(x.dim, i), t->index2_bits, some);
+    for (size_t g = 0; g < x.dim.groups; g++)
+        for (size_t w = 0, some; w < x.dim.width; w += some) {
+            const size_t r = g * x.dim.width + w, number = row.dim.first + r, at = g * x.dim.len * x.dim.width + w;
+            const bool mine = pq_holder(number, PQ_ROW_RUN) == c->role;
+            some = pq_run_at(number, x.dim.width - w, PQ_ROW_RUN);
+            read_rows(c, &p, r, some, delta + at, delta_row + r,
+                      mine ? stored + pq_held(c->role, row.dim.first, r, PQ_ROW_RUN) * p.row_each : NULL,
+                      (uint8_t *)y.share + at * width, t->out_bits[0]);
         }
-        read_chunk(c, (uint8_t *)y.share + i0 * width, material ? material + i0 * each : NULL, PQ_S_TABLE,
-                   x.dim.first + i0, each, index, m, t->out_bits[0]);
-    }
     return y;
 }
 
-/* Two-input tables: turned by the row's offset already, rotated by the element's. */
-struct turned { const uint64_t *rows; size_t words; struct pq_dim dim; unsigned a, b, w; const uint8_t *offset; };
-
-static void make_turned(uint64_t *table, size_t i, const void *user)
+/* n pieces of `size` bytes that lie side by side, to places `stride` apart. */
+static void spread(uint8_t *dst, size_t stride, const uint8_t *src, size_t size, size_t n)
 {
-    const struct turned *r = user;
-    pq_table_rotate(table, r->rows + row_of(r->dim, i) * r->words, r->a + r->b, r->w, (uint32_t)r->offset[i] << r->b);
+    for (size_t i = 0; i < n; i++)
+        if (size == 16) /* the two usual sizes, known to the compiler */
+            memcpy(dst + i * stride, src + i * 16, 16);
+        else if (size == 32)
+            memcpy(dst + i * stride, src + i * 32, 32);
+        else
+            memcpy(dst + i * stride, src + i * size, size);
+}
+
+/* One row's tables, masked: dst[high][len][low]. packed: the table with the row's input as high part. */
+static void deal_row(struct pq_context *c, const struct pair_shape *p, struct pq_prg *prg, size_t r,
+                     const uint64_t *packed, const uint8_t *offset, uint8_t offset_row, uint8_t *dst)
+{
+    enum { MAX_WORDS = 256 };
+    uint64_t turned[MAX_WORDS], table[MAX_WORDS], masked[MAX_WORDS];
+    const size_t first = r / p->dim.width * p->dim.len * p->dim.width + r % p->dim.width;
+    PQ_ASSERT(p->each <= sizeof table);
+    pq_table_rotate(turned, packed, p->low_bits + p->high_bits, p->w, (uint32_t)offset_row << p->low_bits);
+    for (size_t k = 0; k < p->dim.len; k++) {
+        pq_table_rotate_rows(table, turned, p->high_bits, p->low_bits, p->w, offset[first + k * p->dim.width]);
+        pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE), (uint64_t)pair_number(p, r, k) * p->each, p->each, masked);
+        pq_table_mask((uint8_t *)masked, table, p->each, p->w);
+        spread(dst + k * p->short_each, p->dim.len * p->short_each, (const uint8_t *)masked, p->short_each,
+               (size_t)1 << p->high_bits);
+    }
 }
 
 struct pq_add pq_read_pair_deal(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
 {
     struct pq_context *c = pq_context_of(e);
-    const size_t n = pq_dim_count(x.dim), rows = pq_dim_count(row.dim);
-    const unsigned a = t->index_bits, b = t->index2_bits, w = pq_entry_bits(t->out_bits[0]);
-    const size_t each = pq_table_bytes(a + b, w), words = each / 8;
-    uint64_t *packed = pq_alloc(each), *turned = pq_alloc(rows * each);
-    pq_table_pack(packed, t->content[0], t->content_bytes[0], a + b, t->out_bits[0]);
-    /* The second offset is the row's: turned once per row. */
+    const struct pair_shape p = pair_shape(x.dim, row.dim, t);
+    const size_t rows = pq_dim_count(row.dim), chunk = pq_stage_chunk(p.row_each), low = (size_t)1 << p.low_bits,
+                 high = (size_t)1 << p.high_bits;
+    uint64_t *packed = pq_alloc(p.each);
+    uint16_t *content = pq_alloc(2 * low * high);
+    PQ_ASSERT(t->content_bytes[0] == 2);
+    for (size_t i = 0; i < low * high; i++) /* engine.h's order has the row's input low */
+        content[i] = ((const uint16_t *)t->content[0])[i % low * high + i / low];
+    pq_table_pack(packed, content, 2, p.low_bits + p.high_bits, t->out_bits[0]);
+    for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
+        const size_t held = pq_held(role, row.dim.first, rows, PQ_ROW_RUN);
+        for (size_t k0 = 0; k0 < held; k0 += chunk) {
+            const size_t m = held - k0 < chunk ? held - k0 : chunk;
+            uint8_t *dst = pq_stage_reserve(pq_stage_of(c, role), m * p.row_each);
 #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++)
-        pq_table_rotate_rows(turned + r * words, packed, a, b, w, ((const uint8_t *)row.offset)[r]);
-    const struct turned r = { turned, words, x.dim, a, b, w, x.offset };
-    pq_deal_tables(c, 0, x.dim.first, n, each, w, make_turned, &r);
-    pq_free_secret(turned, rows * each);
-    pq_free_secret(packed, each);
+            for (size_t k = 0; k < m; k++) {
+                const size_t r = pq_held_element(role, row.dim.first, k0 + k, PQ_ROW_RUN) - row.dim.first;
+                deal_row(c, &p, role == PQ_P1 ? c->s02 : c->s01, r, packed, x.offset, ((const uint8_t *)row.offset)[r],
+                         dst + k * p.row_each);
+            }
+        }
+    }
+    pq_free_secret(content, 2 * low * high);
+    pq_free_secret(packed, p.each);
     return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };
 }
 
 struct pq_add pq_read_pair_cost(struct pq_engine *e, struct pq_opened x, struct pq_opened row, const struct pq_table *t)
 {
-    const size_t n = pq_dim_count(x.dim);
-    (void)row;
-    pq_cost_lookups(pq_cost_of(e), n);
-    pq_cost_deal(pq_cost_of(e), n, pq_table_bytes(t->index_bits + t->index2_bits, pq_entry_bits(t->out_bits[0])));
-    pq_cost_hold(pq_cost_of(e), n * pq_ring_bytes(t->out_bits[0]));
+    struct pq_cost *c = pq_cost_of(e);
+    const struct pair_shape p = pair_shape(x.dim, row.dim, t);
+    for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
+        const size_t held = pq_held(role, row.dim.first, pq_dim_count(row.dim), PQ_ROW_RUN);
+        pq_cost_material(c, role, held, p.row_each);
+        pq_cost_at(c, role, PQ_ONLINE)->lookups += held * x.dim.len;
+    }
+    pq_cost_hold(c, pq_dim_count(x.dim) * pq_ring_bytes(t->out_bits[0]));
     return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };
 }

@@ -1,9 +1,6 @@
 /* Look-ups in secretly rotated tables at opened indices (protocols.md section 3). P0 deals, for every element, a table
- * T(i + Delta) of which P1's half comes from s01 and P2's half is sent; online each reads its half at delta. No online
- * traffic of their own: the opening was paid for before. Element e's table is element number e of the value, and entry
- * i of it is number e*2^index_bits + i of its stream, each entry_bits(out_bits) wide.
- *
- * P1 makes only the entries it reads (one AES block each) and stores nothing; P2 stores everything. */
+ * T(i + Delta) of which one party's half comes from a seed and the other's half is sent (tables.h); online each reads
+ * its half at delta. No online traffic of their own: the opening was paid for before. */
 #ifndef PQ_LOOKUP_H
 #define PQ_LOOKUP_H
 

@@ -8,10 +8,11 @@ static size_t padded(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-void pq_stage_open(struct pq_stage *s, struct pq_link *link)
+void pq_stage_open(struct pq_stage *s, struct pq_link *link, enum pq_role to)
 {
     memset(s, 0, sizeof *s);
     s->link = link;
+    s->to = to;
     for (int i = 0; i < PQ_STAGE_BUFFERS; i++) {
         s->buffer[i] = link ? pq_alloc(PQ_STAGE_BYTES) : NULL;
         if (link)
@@ -28,7 +29,7 @@ static void send_current(struct pq_stage *s)
     s->messages++;
     s->bytes += s->used;
     if (s->link) {
-        s->request[s->current] = pq_link_post(s->link, PQ_P2, s->buffer[s->current], s->used);
+        s->request[s->current] = pq_link_post(s->link, s->to, s->buffer[s->current], s->used);
         s->current = (s->current + 1) % PQ_STAGE_BUFFERS;
         pq_link_sent(s->link, &s->request[s->current], 1);
     }
@@ -45,7 +46,7 @@ uint8_t *pq_stage_reserve(struct pq_stage *s, size_t bytes)
     s->used += room;
     if (s->link) {
         memset(p + bytes, 0, room - bytes); /* what pads is sent too: never what lay there before */
-        pq_link_book(s->link, PQ_P2, room);
+        pq_link_book(s->link, s->to, room);
     }
     return p;
 }
@@ -71,17 +72,23 @@ void pq_stage_close(struct pq_stage *s)
     }
 }
 
-void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t bytes)
+void pq_material_make_room(struct pq_material *m, size_t bytes)
 {
     if (m->capacity < bytes) {
         pq_material_free(m);
         m->base = pq_alloc(bytes);
         m->capacity = bytes;
     }
-    m->bytes = 0;
+    m->bytes = bytes;
     m->cursor = 0;
-    while (m->bytes < bytes)
-        m->bytes += pq_link_take(link, PQ_P0, m->base + m->bytes, bytes - m->bytes);
+}
+
+void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t bytes)
+{
+    pq_material_make_room(m, bytes);
+    for (size_t have = 0; have < bytes;)
+        have += pq_link_take(link, PQ_P0, m->base + have, bytes - have);
+    pq_link_taken(link);
 }
 
 void *pq_material_take(struct pq_material *m, size_t n, size_t each)

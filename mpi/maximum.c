@@ -2,7 +2,7 @@
 
 #include "../kernels/ring.h"
 #include "../kernels/table.h"
-#include "deal.h"
+#include "tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
     const struct pq_dim d = x.dim, r = pq_halves_dim(d);
     const size_t n = pairs_of(d), h = d.len / 2;
     const uint8_t *delta = x.delta, *share = xs.share;
-    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, PAIR_BYTES) : NULL;
+    const struct pq_table_halves tables = pq_tables_take(c, 0, first_pair(d), n, PAIR_BYTES);
     struct pq_add y = { .dim = r, .bits = PQ_CODE_BITS, .share = pq_context_alloc(c, pq_dim_count(r)) };
     const size_t per_group = h * d.width;
 
@@ -50,11 +50,7 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
             uint8_t *out = (uint8_t *)y.share + g * r.len * d.width + p0;
             uint16_t index[PQ_CHUNK];
             pq_table_index(index, low, low + per_group, 4, m);
-            if (c->role == PQ_P2)
-                pq_table_read(out, material + pair * PAIR_BYTES, PAIR_BYTES, index, m, PQ_CODE_BITS);
-            else
-                pq_table_draw(out, c->s01, pq_context_at(c, PQ_S_TABLE), first_pair(d) + pair, PAIR_BYTES, index, m,
-                              PQ_CODE_BITS);
+            pq_tables_read(&tables, out, pair, index, m, PQ_CODE_BITS);
         }
     uint8_t *out = y.share;
     for (size_t g = 0; g < d.groups && d.len % 2; g++) /* the odd one goes up as it is */
@@ -85,7 +81,7 @@ struct pq_add pq_halves_deal(struct pq_engine *e, struct pq_opened x, struct pq_
         larger[i] = (int8_t)(a > b ? a : b);
     }
     pq_table_pack(p.table, larger, 1, 8, PQ_CODE_BITS);
-    pq_deal_tables(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), PAIR_BYTES, 4, make_pair, &p);
+    pq_tables_deal(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), PAIR_BYTES, 4, make_pair, &p);
     return (struct pq_add){ .dim = pq_halves_dim(x.dim), .bits = PQ_CODE_BITS };
 }
 
@@ -93,8 +89,7 @@ struct pq_add pq_halves_cost(struct pq_engine *e, struct pq_opened x, struct pq_
 {
     struct pq_add y = { .dim = pq_halves_dim(x.dim), .bits = PQ_CODE_BITS };
     (void)xs;
-    pq_cost_lookups(pq_cost_of(e), pairs_of(x.dim));
-    pq_cost_deal(pq_cost_of(e), pairs_of(x.dim), PAIR_BYTES);
+    pq_tables_cost(pq_cost_of(e), first_pair(x.dim), pairs_of(x.dim), PAIR_BYTES);
     pq_cost_hold(pq_cost_of(e), pq_dim_count(y.dim));
     return y;
 }
@@ -114,7 +109,7 @@ struct pq_add pq_count_online(struct pq_engine *e, struct pq_opened u, unsigned 
     const struct pq_dim d = u.dim, r = pq_count_dim(d);
     const size_t n = pq_dim_count(d), lane = pq_ring_bytes(bits), record = LANES * lane, each = 16 * record;
     const uint8_t *delta = u.delta;
-    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
+    const struct pq_table_halves tables = pq_tables_take(c, 0, d.first, n, each);
     struct pq_add y = { .dim = r, .bits = bits, .share = pq_context_alloc(c, pq_dim_count(r) * lane) };
 
     /* One column of one group at a time: its records are added up lane by lane, then written as 15 rows. */
@@ -125,16 +120,19 @@ struct pq_add pq_count_online(struct pq_engine *e, struct pq_opened u, unsigned 
         uint64_t block[2 * PQ_MAX_SEQ];
         uint8_t drawn[32 * PQ_MAX_SEQ];
         PQ_ASSERT(d.len <= PQ_MAX_SEQ);
+        size_t blocks = 0;
         for (size_t l = 0; l < d.len; l++) {
             const size_t i = (g * d.len + l) * d.width + w;
-            for (size_t k = 0; k < lane; k++)
-                block[l * lane + k] = ((d.first + i) * 16 + delta[i]) * lane + k;
+            for (size_t k = 0; k < lane && pq_holder(d.first + i, PQ_RUN) != c->role; k++)
+                block[blocks++] = ((d.first + i) * 16 + delta[i]) * lane + k;
         }
-        if (c->role == PQ_P1)
-            pq_prg_blocks(c->s01, pq_context_at(c, PQ_S_TABLE), block, d.len * lane, drawn);
+        pq_prg_blocks(tables.prg, tables.at, block, blocks, drawn);
+        const uint8_t *next = drawn;
         for (size_t l = 0; l < d.len; l++) {
             const size_t i = (g * d.len + l) * d.width + w;
-            const uint8_t *entry = c->role == PQ_P1 ? drawn + l * record : material + i * each + delta[i] * record;
+            const bool mine = pq_holder(d.first + i, PQ_RUN) == c->role;
+            const uint8_t *entry = mine ? pq_tables_at(&tables, i) + delta[i] * record : next;
+            next += mine ? 0 : record;
             for (size_t v = 0; v < LANES; v++)
                 sum[v] += pq_table_entry(entry, v, (unsigned)(8 * lane));
         }
@@ -166,7 +164,7 @@ struct pq_add pq_count_deal(struct pq_engine *e, struct pq_opened u, unsigned bi
         for (int v = -7; v <= 8; v++)
             reached[i * LANES + (size_t)(v + 7)] = v < 8 && pq_ring_signed((uint32_t)i, 4) >= v;
     pq_table_pack(r.table, reached, 1, 8, r.w);
-    pq_deal_tables(pq_context_of(e), 0, u.dim.first, pq_dim_count(u.dim), 16 * LANES * r.w / 8, r.w, make_record, &r);
+    pq_tables_deal(pq_context_of(e), 0, u.dim.first, pq_dim_count(u.dim), 16 * LANES * r.w / 8, r.w, make_record, &r);
     return (struct pq_add){ .dim = pq_count_dim(u.dim), .bits = bits };
 }
 
@@ -174,8 +172,7 @@ struct pq_add pq_count_cost(struct pq_engine *e, struct pq_opened u, unsigned bi
 {
     struct pq_add y = { .dim = pq_count_dim(u.dim), .bits = bits };
     const size_t n = pq_dim_count(u.dim), lane = pq_ring_bytes(bits);
-    pq_cost_lookups(pq_cost_of(e), n);
-    pq_cost_deal(pq_cost_of(e), n, 16 * LANES * lane);
+    pq_tables_cost(pq_cost_of(e), u.dim.first, n, 16 * LANES * lane);
     pq_cost_hold(pq_cost_of(e), pq_dim_count(y.dim) * lane);
     return y;
 }

@@ -8,30 +8,40 @@
 void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits)
 {
     const size_t bytes = pq_bits_bytes(n, bits), width = pq_ring_bytes(bits);
-    uint8_t *out = pq_context_alloc(c, bytes), *in = pq_context_alloc(c, bytes);
+    const enum pq_role peer = c->role == PQ_P1 ? PQ_P2 : PQ_P1;
+    uint8_t *out = pq_link_message(c->link, peer, bytes);
+    const bool whole = bits == 8 * width; /* values fill their bytes: the message is the array, nothing to pack */
 
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
         uint8_t *d = (uint8_t *)delta + i * width;
         const uint8_t *s = (const uint8_t *)share + i * width;
+        if (whole)
+            d = out + i * width;
         if (mask) {
             pq_ring_sub(d, s, (const uint8_t *)mask + i * width, m, bits);
             s = d;
         } else if (d != s) {
             memcpy(d, s, m * width);
         }
-        pq_bits_pack(out + pq_bits_bytes(i, bits), s, m, bits);
+        if (!whole)
+            pq_bits_pack(out + pq_bits_bytes(i, bits), s, m, bits);
     }
-    pq_link_exchange(c->link, c->role == PQ_P1 ? PQ_P2 : PQ_P1, out, bytes, in, bytes);
+    const uint8_t *in = pq_link_swap(c->link, peer, bytes);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
         _Alignas(4) uint8_t other[4 * PQ_CHUNK];
         uint8_t *d = (uint8_t *)delta + i * width;
-        pq_bits_unpack(other, in + pq_bits_bytes(i, bits), m, bits);
-        pq_ring_add(d, d, other, m, bits);
+        if (whole) {
+            pq_ring_add(d, out + i * width, in + i * width, m, bits);
+        } else {
+            pq_bits_unpack(other, in + pq_bits_bytes(i, bits), m, bits);
+            pq_ring_add(d, d, other, m, bits);
+        }
     }
+    pq_link_opened(c->link, delta, n, bits);
 }
 
 struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x)
@@ -67,7 +77,6 @@ struct pq_opened pq_open_cost(struct pq_engine *e, struct pq_add x)
     pq_cost_exchange(pq_cost_of(e), pq_bits_bytes(n, x.bits));
     pq_cost_draw(pq_cost_of(e), PQ_S_MASK, width, x.dim.first, n);
     pq_cost_hold(pq_cost_of(e), n * width);
-    pq_cost_hold(pq_cost_of(e), 2 * pq_bits_bytes(n, x.bits));
     return (struct pq_opened){ .dim = x.dim, .bits = x.bits };
 }
 

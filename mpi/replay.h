@@ -7,7 +7,8 @@
 #include "engine_replay.h"
 #include "stream.h"
 
-/* Left operands of one linear layer: W', w1 and, in `published`, W' - w0. */
+/* Left operands of one linear layer: the weights without their multipliers (NULL where their sums could exceed 16
+ * bits), w1 and, in `published`, W' - w0. */
 struct pq_replay_weights { void *clear, *w1, *rest; };
 
 struct pq_replay {
@@ -18,8 +19,9 @@ struct pq_replay {
     struct pq_replay_weights *weights; /* [4 * layers + 2] */
     size_t weight_bytes;
     uint32_t inference, layer;
+    enum pq_operation operation;
     struct pq_arena arena[2];
-    struct pq_replay_range *range;
+    struct pq_replay_range *range; /* [layers + 1][PQ_OPERATIONS] */
     const uint32_t *token;
     int32_t *logits;
 };
@@ -41,10 +43,6 @@ void pq_replay_stream(struct pq_engine *e, struct pq_prg *prg, unsigned stream, 
                       uint32_t *out);
 /* The same, in an array of its own, in the layer's memory. */
 uint32_t *pq_replay_drawn(struct pq_engine *e, struct pq_prg *prg, unsigned stream, unsigned width, size_t count);
-
-/* P1's halves of table entries: elements[i] (numbered over the whole stream) of `width` bits, from s01. One thread. */
-void pq_replay_entries(struct pq_engine *e, unsigned stream, unsigned width, const uint64_t *element, size_t count,
-                       uint32_t *out);
 
 /* Weights (replay_linear.c). */
 void pq_replay_pack(struct pq_replay *r, uint32_t setup_number);

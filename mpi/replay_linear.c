@@ -2,6 +2,8 @@
  * modulo 2^16 of packed operands. */
 #include "replay.h"
 
+#include "../kernels/secret.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +40,13 @@ static void weight_stream(struct pq_prg *prg, uint32_t setup, size_t number, siz
         pq_prg_fill(prg, at, 2 * (uint64_t)i, 2 * (count - i < chunk ? count - i : chunk), w + i);
 }
 
+/* Do 16 bits hold every sum of weight times code, codes being 4 bits? (Where they just do, +2^15 is read as -2^15: all
+ * codes -8, all weights of a row alike.) */
+static bool sums_fit(const struct pq_replay *r, const struct pq_linear *l)
+{
+    return l->in << (PQ_CODE_BITS - 1 + r->engine.plan.shape.weight_bits - 1) <= 1 << (PQ_LINEAR_BITS - 1);
+}
+
 static void *packed(struct pq_replay *r, const struct pq_linear *l, const uint16_t *w)
 {
     size_t bytes = r->gemm->left_bytes(l->out, l->in);
@@ -59,7 +68,12 @@ void pq_replay_pack(struct pq_replay *r, uint32_t setup)
         struct pq_replay_weights *w = &r->weights[number];
         for (size_t i = 0; i < count; i++)
             whole[i] = (uint16_t)((uint32_t)l->multiplier[i / l->in] * (uint32_t)l->weight[i]);
-        *w = (struct pq_replay_weights){ .clear = packed(r, l, whole) };
+        *w = (struct pq_replay_weights){ 0 };
+        if (sums_fit(r, l)) {
+            for (size_t i = 0; i < count; i++)
+                part[i] = (uint16_t)l->weight[i];
+            w->clear = packed(r, l, part);
+        }
         weight_stream(r->s01, setup, number, count, part);
         w->w1 = packed(r, l, part);
         if (r->engine.plan.protocol == PQ_PUBLISHED) {
@@ -68,8 +82,8 @@ void pq_replay_pack(struct pq_replay *r, uint32_t setup)
                 part[i] = (uint16_t)(whole[i] - part[i]);
             w->rest = packed(r, l, part);
         }
-        free(whole);
-        free(part);
+        pq_free_whole_secret(whole);
+        pq_free_whole_secret(part);
     }
 }
 
@@ -77,9 +91,9 @@ void pq_replay_unpack(struct pq_replay *r)
 {
     size_t linears = 4 * (size_t)r->engine.plan.shape.layers + 2;
     for (size_t number = 0; number < linears; number++) {
-        free(r->weights[number].clear);
-        free(r->weights[number].w1);
-        free(r->weights[number].rest);
+        pq_free_whole_secret(r->weights[number].clear);
+        pq_free_whole_secret(r->weights[number].w1);
+        pq_free_whole_secret(r->weights[number].rest);
     }
     free(r->weights);
 }
@@ -92,8 +106,25 @@ static void add_product(const struct pq_gemm16 *g, const void *left, const void 
     void *right = pq_alloc(g->right_bytes(depth, m));
     g->right_pack(right, narrow, depth, m, m);
     pq_gemm16_run(g, left, right, z, n, depth, m, m);
-    free(right);
-    free(narrow);
+    pq_free_whole_secret(right);
+    pq_free_whole_secret(narrow);
+}
+
+/* sums[o][j] = sum over i of weight[o][i] * x[i][j], exact. */
+static void exact_sums(const struct pq_replay *r, const struct pq_replay_weights *w, const struct pq_linear *l,
+                       const int32_t *x, size_t tokens, int32_t *sums)
+{
+    const size_t count = (size_t)l->out * tokens;
+    if (!w->clear) {
+        pq_clear_sums(l, x, tokens, sums);
+        return;
+    }
+    uint16_t *low = pq_alloc(2 * count);
+    memset(low, 0, 2 * count);
+    add_product(r->gemm, w->clear, x, low, l->out, l->in, tokens);
+    for (size_t i = 0; i < count; i++)
+        sums[i] = pq_ring_signed(low[i], PQ_LINEAR_BITS);
+    pq_free_whole_secret(low);
 }
 
 struct pq_add pq_replay_linear(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id)
@@ -103,24 +134,26 @@ struct pq_add pq_replay_linear(struct pq_engine *e, struct pq_rss x, uint32_t la
     const struct pq_linear *l = linear_of(e->model, number);
     const struct pq_replay_weights *w = &r->weights[number];
     struct pq_add z = pq_replay_value(e, pq_clear_dim(1, l->out, tokens), PQ_LINEAR_BITS);
-    size_t count = pq_dim_count(z.dim);
-    uint16_t *clear = pq_alloc(2 * count), *share = pq_alloc(2 * count);
+    size_t count = pq_dim_count(z.dim), wrapped = 0;
+    uint16_t *share = pq_alloc(2 * count);
     uint32_t *z_share = z.share;
     PQ_ASSERT(x.dim.len == l->in);
 
-    memset(clear, 0, 2 * count);
+    exact_sums(r, w, l, x.clear, tokens, z.clear);
     memset(share, 0, 2 * count);
-    add_product(r->gemm, w->clear, x.clear, clear, l->out, l->in, tokens);
     add_product(r->gemm, w->w1, x.x2, share, l->out, l->in, tokens);
     if (e->plan.protocol == PQ_PUBLISHED) /* x1*w1 + x1*w2 = x1*(W' - w0) */
         add_product(r->gemm, w->rest, x.x1, share, l->out, l->in, tokens);
     pq_replay_stream(e, r->s01, PQ_S_PRODUCT, 16, count, z_share);
     for (size_t i = 0; i < count; i++) {
-        z.clear[i] = pq_ring_signed((uint32_t)clear[i] + l->bias[i / tokens], PQ_LINEAR_BITS);
+        const int64_t multiplier = pq_ring_signed(l->multiplier[i / tokens], PQ_LINEAR_BITS);
+        const int64_t exact = multiplier * z.clear[i] + pq_ring_signed(l->bias[i / tokens], PQ_LINEAR_BITS);
+        z.clear[i] = pq_ring_signed((uint32_t)exact, PQ_LINEAR_BITS);
+        wrapped += z.clear[i] != exact;
         z_share[i] = (z_share[i] + share[i]) & UINT16_MAX;
     }
-    free(clear);
-    free(share);
+    pq_replay_count(e, count, wrapped);
+    pq_free_whole_secret(share);
     return z;
 }
 
@@ -141,7 +174,7 @@ static struct operands operands_of(struct pq_engine *e, struct pq_rss left, stru
     bool published = e->plan.protocol == PQ_PUBLISHED;
     for (size_t i = 0; i < m; i++)
         sum[i] = (uint16_t)(r1[i] + r2[i]);
-    free(published ? r2 : r1);
+    pq_free_whole_secret(published ? r2 : r1);
     return (struct operands){
         .left = { to_16(left.clear, n), published ? l1 : l2, published ? l2 : l1 },
         .right = { to_16(right.clear, m), sum, published ? r1 : r2 },
@@ -151,8 +184,8 @@ static struct operands operands_of(struct pq_engine *e, struct pq_rss left, stru
 static void operands_free(struct operands *o)
 {
     for (int i = 0; i < 3; i++) {
-        free(o->left[i]);
-        free(o->right[i]);
+        pq_free_whole_secret(o->left[i]);
+        pq_free_whole_secret(o->right[i]);
     }
 }
 
@@ -171,9 +204,39 @@ static void multiply_group(const struct pq_gemm16 *g, const struct group *at, co
     free(r);
 }
 
-/* The product of one group into z and its share at element `to` on, rows z_stride apart; r is there already. */
-static void add_group(struct pq_engine *e, const struct operands *o, const struct group *at, struct pq_add z, size_t to,
-                      size_t z_stride)
+/* How many elements of a group's product leave 16 bits. A bound clears nearly all columns: the largest left element
+ * times the sum of the column's; the others are found exactly. */
+static uint64_t count_wrapped(const struct group *at, const uint16_t *left, const uint16_t *right)
+{
+    const int64_t top = 1 << (PQ_LINEAR_BITS - 1);
+    int64_t largest = 0;
+    uint64_t wrapped = 0;
+    left += at->left;
+    right += at->right;
+    for (size_t i = 0; i < at->n; i++)
+        for (size_t k = 0; k < at->depth; k++) {
+            const int64_t v = llabs(pq_ring_signed(left[i * at->left_row + k * at->left_col], PQ_LINEAR_BITS));
+            largest = v > largest ? v : largest;
+        }
+    for (size_t j = 0; j < at->m; j++) {
+        int64_t sum = 0;
+        for (size_t k = 0; k < at->depth; k++)
+            sum += llabs(pq_ring_signed(right[k * at->right_row + j], PQ_LINEAR_BITS));
+        for (size_t i = 0; i < at->n && sum * largest >= top; i++) {
+            int64_t exact = 0;
+            for (size_t k = 0; k < at->depth; k++)
+                exact += (int64_t)pq_ring_signed(left[i * at->left_row + k * at->left_col], PQ_LINEAR_BITS) *
+                         pq_ring_signed(right[k * at->right_row + j], PQ_LINEAR_BITS);
+            wrapped += exact < -top || exact >= top;
+        }
+    }
+    return wrapped;
+}
+
+/* The product of one group into z and its share at element `to` on, rows z_stride apart; r is there already. Returns
+ * how many elements wrapped. */
+static uint64_t add_group(struct pq_engine *e, const struct operands *o, const struct group *at, struct pq_add z,
+                          size_t to, size_t z_stride)
 {
     const struct pq_gemm16 *g = pq_replay_of(e)->gemm;
     uint16_t *clear = pq_alloc(2 * at->n * at->m), *share = pq_alloc(2 * at->n * at->m);
@@ -189,8 +252,9 @@ static void add_group(struct pq_engine *e, const struct operands *o, const struc
             z.clear[element] = pq_ring_signed(clear[i * at->m + j], PQ_LINEAR_BITS);
             *z_share = (*z_share + share[i * at->m + j]) & UINT16_MAX;
         }
-    free(clear);
-    free(share);
+    pq_free_whole_secret(clear);
+    pq_free_whole_secret(share);
+    return count_wrapped(at, o->left[0], o->right[0]);
 }
 
 /* Groups are numbered head * batch + sequence; rows of Q, K, V of head h start at row 3h, 3h+1, 3h+2 times head_dim. */
@@ -199,16 +263,18 @@ struct pq_add pq_replay_scores(struct pq_engine *e, struct pq_rss qkv)
     const struct pq_shape *s = &e->plan.shape;
     size_t seq = e->plan.seq, batch = e->plan.batch, tokens = qkv.dim.width, depth = s->hidden / s->heads;
     size_t groups = s->heads * batch;
+    uint64_t wrapped = 0;
     struct pq_add z = pq_replay_value(e, pq_clear_dim(groups, seq, seq), PQ_LINEAR_BITS);
     struct operands o = operands_of(e, qkv, qkv);
     pq_replay_stream(e, pq_replay_of(e)->s01, PQ_S_PRODUCT, 16, pq_dim_count(z.dim), z.share);
-#pragma omp parallel for schedule(static) if (pq_dim_count(z.dim) * depth > WORTH_A_TEAM)
+#pragma omp parallel for schedule(static) reduction(+ : wrapped) if (pq_dim_count(z.dim) * depth > WORTH_A_TEAM)
     for (size_t g = 0; g < groups; g++) {
         size_t q = g / batch * 3 * depth * tokens + g % batch * seq, k = q + depth * tokens;
         struct group at = { .left = k, .left_row = 1, .left_col = tokens, .right = q, .right_row = tokens, .n = seq,
                             .depth = depth, .m = seq };
-        add_group(e, &o, &at, z, g * seq * seq, seq);
+        wrapped += add_group(e, &o, &at, z, g * seq * seq, seq);
     }
+    pq_replay_count(e, pq_dim_count(z.dim), wrapped);
     operands_free(&o);
     return z;
 }
@@ -219,14 +285,16 @@ struct pq_add pq_replay_context(struct pq_engine *e, struct pq_rss qkv, struct p
     size_t seq = e->plan.seq, batch = e->plan.batch, tokens = qkv.dim.width, depth = s->hidden / s->heads;
     struct pq_add z = pq_replay_value(e, pq_clear_dim(1, s->hidden, tokens), PQ_LINEAR_BITS);
     struct operands o = operands_of(e, qkv, p);
+    uint64_t wrapped = 0;
     pq_replay_stream(e, pq_replay_of(e)->s01, PQ_S_PRODUCT, 16, pq_dim_count(z.dim), z.share);
-#pragma omp parallel for schedule(static) if (pq_dim_count(z.dim) * depth > WORTH_A_TEAM)
+#pragma omp parallel for schedule(static) reduction(+ : wrapped) if (pq_dim_count(z.dim) * depth > WORTH_A_TEAM)
     for (size_t g = 0; g < s->heads * batch; g++) {
         size_t h = g / batch, b = g % batch;
         struct group at = { .left = (3 * h + 2) * depth * tokens + b * seq, .left_row = tokens, .left_col = 1,
                             .right = g * seq * seq, .right_row = seq, .n = depth, .depth = seq, .m = seq };
-        add_group(e, &o, &at, z, h * depth * tokens + b * seq, tokens);
+        wrapped += add_group(e, &o, &at, z, h * depth * tokens + b * seq, tokens);
     }
+    pq_replay_count(e, pq_dim_count(z.dim), wrapped);
     operands_free(&o);
     return z;
 }

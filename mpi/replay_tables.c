@@ -19,21 +19,39 @@ static uint32_t bits_at(const uint8_t block[16], unsigned bit, unsigned width)
     return v >> (bit % 8) & pq_ring_mask(width);
 }
 
-void pq_replay_entries(struct pq_engine *e, unsigned stream, unsigned width, const uint64_t *element, size_t count,
-                       uint32_t *out)
+/* `count` scattered elements of a stream. */
+static void draw(struct pq_prg *prg, struct pq_address at, unsigned width, const uint64_t *element, size_t count,
+                 uint32_t *out)
 {
-    struct pq_replay *r = pq_replay_of(e);
-    struct pq_address at = { r->inference, e->op, stream };
     uint64_t index[CHUNK];
     uint8_t block[16 * CHUNK];
-    for (size_t i0 = 0; i0 < count; i0 += CHUNK) {
-        size_t n = chunk_of(count, i0);
-        for (size_t i = 0; i < n; i++)
-            index[i] = element[i0 + i] * width / 128;
-        pq_prg_blocks(r->s01, at, index, n, block);
-        for (size_t i = 0; i < n; i++)
-            out[i0 + i] = bits_at(block + 16 * i, (unsigned)(element[i0 + i] * width % 128), width);
-    }
+    PQ_ASSERT(count > 0 && count <= CHUNK);
+    for (size_t i = 0; i < count; i++)
+        index[i] = element[i] * width / 128;
+    pq_prg_blocks(prg, at, index, count, block);
+    for (size_t i = 0; i < count; i++)
+        out[i] = bits_at(block + 16 * i, (unsigned)(element[i] * width % 128), width);
+}
+
+/* Whose half of a table comes from a seed, and whose is the rest of the entry (engine.h, read). */
+static bool p1_stores(size_t number, size_t run)
+{
+    return number / run % 2 == 1;
+}
+
+enum { RUN = 256, ROW_RUN = 32 };
+
+/* P1's share of `count` <= CHUNK entries: entry[i] of the stream names it, value[i] is its content. */
+static void first_shares(struct pq_engine *e, unsigned stream, unsigned bits, const uint64_t *entry,
+                         const uint32_t *value, const bool *stored, size_t count, uint32_t *out)
+{
+    struct pq_replay *r = pq_replay_of(e);
+    const struct pq_address at = { r->inference, e->op, stream };
+    uint32_t other[CHUNK];
+    draw(r->s01, at, pq_entry_bits(bits), entry, count, out);
+    draw(r->s02, at, pq_entry_bits(bits), entry, count, other);
+    for (size_t i = 0; i < count; i++)
+        out[i] = (stored[i] ? value[i] - other[i] : out[i]) & pq_ring_mask(bits);
 }
 
 /* Offset s01's + s02's, element width as the ring has in memory. */
@@ -68,33 +86,37 @@ struct pq_opened pq_replay_difference(struct pq_engine *e, struct pq_opened row,
     return (struct pq_opened){ .dim = x.dim, .bits = x.bits, .clear = clear, .delta = delta, .offset = offset };
 }
 
-/* One output of a table with one or two inputs; row.clear == NULL for one. */
+/* One output of a table with one or two inputs; row.clear == NULL for one. With two, the tables are numbered row by row
+ * and the row's input is the high part of the index into P1's half. */
 static struct pq_add look_up(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
                              const struct pq_table *table, unsigned o, bool is_signed)
 {
     struct pq_add y = pq_replay_value(e, x.dim, table->out_bits[o]);
     const unsigned second = table->index2_bits, bits = table->index_bits + second;
-    const unsigned width = pq_entry_bits(y.bits);
     const uint32_t *delta = x.delta, *row_delta = row.delta;
     uint32_t *share = y.share;
     size_t count = pq_dim_count(x.dim);
 #pragma omp parallel for schedule(static) if (count > 8 * CHUNK)
     for (size_t i0 = 0; i0 < count; i0 += CHUNK) {
         uint64_t entry[CHUNK];
+        uint32_t value[CHUNK];
+        bool stored[CHUNK];
         size_t n = chunk_of(count, i0);
         for (size_t i = i0; i < i0 + n; i++) {
             uint32_t at = delta[i], index = (uint32_t)x.clear[i] & pq_ring_mask(x.bits);
+            size_t number = i, j = i;
             if (row.clear) {
-                size_t j = pq_clear_row(x.dim, i);
-                at = at << second | row_delta[j];
+                j = pq_clear_row(x.dim, i);
+                number = j * x.dim.len + i / x.dim.width % x.dim.len;
+                at = row_delta[j] << table->index_bits | at;
                 index = index << second | ((uint32_t)row.clear[j] & pq_ring_mask(second));
             }
-            entry[i - i0] = (uint64_t)i << bits | at;
-            y.clear[i] = pq_clear_value(pq_clear_entry(table, o, i, x.dim.width, index), y.bits, is_signed);
+            stored[i - i0] = p1_stores(j, row.clear ? ROW_RUN : RUN);
+            entry[i - i0] = (uint64_t)number << bits | at;
+            value[i - i0] = pq_clear_entry(table, o, i, x.dim.width, index);
+            y.clear[i] = pq_clear_value(value[i - i0], y.bits, is_signed);
         }
-        pq_replay_entries(e, PQ_S_TABLE + o, width, entry, n, share + i0);
-        for (size_t i = i0; i < i0 + n; i++)
-            share[i] &= pq_ring_mask(y.bits);
+        first_shares(e, PQ_S_TABLE + o, y.bits, entry, value, stored, n, share + i0);
     }
     return y;
 }
@@ -125,17 +147,19 @@ struct pq_add pq_replay_halves(struct pq_engine *e, struct pq_opened x, struct p
 #pragma omp parallel for schedule(static) if (pairs > 8 * CHUNK)
     for (size_t i0 = 0; i0 < pairs; i0 += CHUNK) {
         uint64_t entry[CHUNK];
-        uint32_t half[CHUNK];
+        uint32_t half[CHUNK], value[CHUNK];
+        bool stored[CHUNK];
         size_t n = chunk_of(pairs, i0);
         for (size_t i = i0; i < i0 + n; i++) {
             size_t a = i / (h * width) * len * width + i % (h * width), b = a + h * width;
             entry[i - i0] = (uint64_t)i << 8 | delta[a] << 4 | delta[b];
+            value[i - i0] = (uint32_t)(x.clear[a] > x.clear[b] ? x.clear[a] : x.clear[b]);
+            stored[i - i0] = p1_stores(i, RUN);
         }
-        pq_replay_entries(e, PQ_S_TABLE, 4, entry, n, half);
+        first_shares(e, PQ_S_TABLE, PQ_CODE_BITS, entry, value, stored, n, half);
         for (size_t i = i0; i < i0 + n; i++) {
-            size_t g = i / (h * width), in = i % (h * width), a = g * len * width + in, b = a + h * width;
-            size_t to = g * left * width + in;
-            y.clear[to] = x.clear[a] > x.clear[b] ? x.clear[a] : x.clear[b];
+            size_t to = i / (h * width) * left * width + i % (h * width);
+            y.clear[to] = (int32_t)value[i - i0];
             share[to] = half[i - i0];
         }
     }
@@ -147,25 +171,29 @@ struct pq_add pq_replay_halves(struct pq_engine *e, struct pq_opened x, struct p
     return y;
 }
 
-/* lane[v][w] += the 15 lanes of entry delta[w] of elements first + w. Lanes of 8 bits: one block holds 16 of them;
- * lanes of 16 bits: two blocks. */
-static void add_lanes(struct pq_engine *e, const uint32_t *delta, size_t first, size_t n, size_t width, bool wide,
-                      uint32_t *lane)
+/* lane[v][w] += P1's 15 lanes of entry delta[w] of elements first + w, whose values are clear[w]. Lanes of 8 bits: one
+ * block holds 16 of them; lanes of 16 bits: two blocks. */
+static void add_lanes(struct pq_engine *e, const uint32_t *delta, const int32_t *value, size_t first, size_t n,
+                      size_t width, bool wide, uint32_t *lane)
 {
     struct pq_replay *r = pq_replay_of(e);
     struct pq_address at = { r->inference, e->op, PQ_S_TABLE };
     uint64_t index[2 * CHUNK];
-    uint8_t block[2 * 16 * CHUNK];
+    uint8_t block[2][2 * 16 * CHUNK];
     size_t blocks = wide ? 2 : 1, k = 0;
     do { /* n > 0 */
         size_t i = k / blocks;
         index[k] = ((uint64_t)(first + i) * 16 + delta[i]) * blocks + k % blocks;
     } while (++k < n * blocks);
-    pq_prg_blocks(r->s01, at, index, n * blocks, block);
+    pq_prg_blocks(r->s01, at, index, n * blocks, block[0]);
+    pq_prg_blocks(r->s02, at, index, n * blocks, block[1]);
     for (size_t i = 0; i < n; i++) {
-        const uint8_t *entry = block + 16 * blocks * i;
-        for (size_t v = 0; v < 15; v++)
-            lane[v * width + i] += wide ? (uint32_t)(entry[2 * v] | entry[2 * v + 1] << 8) : entry[v];
+        const bool stored = p1_stores(first + i, RUN);
+        const uint8_t *entry = block[stored] + 16 * blocks * i;
+        for (size_t v = 0; v < 15; v++) {
+            const uint32_t half = wide ? (uint32_t)(entry[2 * v] | entry[2 * v + 1] << 8) : entry[v];
+            lane[v * width + i] += stored ? (value[i] >= (int32_t)v - 7) - half : half;
+        }
     }
 }
 
@@ -184,7 +212,7 @@ struct pq_add pq_replay_count_at_least(struct pq_engine *e, struct pq_opened u, 
         for (size_t j = 0; j < len; j++)
             for (size_t w = 0; w < width; w += CHUNK) {
                 size_t first = (g * len + j) * width + w, n = chunk_of(width, w);
-                add_lanes(e, delta + first, first, n, width, bits > 8, share + w);
+                add_lanes(e, delta + first, u.clear + first, first, n, width, bits > 8, share + w);
                 for (size_t i = 0; i < n; i++)
                     for (int32_t v = -7; v <= 7; v++)
                         clear[(size_t)(v + 7) * width + w + i] += u.clear[first + i] >= v;

@@ -48,7 +48,6 @@ struct pq_rss pq_reshare_cost(struct pq_engine *e, struct pq_add x)
     pq_cost_exchange(pq_cost_of(e), 2 * n);
     pq_cost_draw(pq_cost_of(e), PQ_S_MASK, 2, x.dim.first, n);
     pq_cost_hold(pq_cost_of(e), 2 * n);
-    pq_cost_hold(pq_cost_of(e), 4 * n);
     return (struct pq_rss){ .dim = x.dim };
 }
 
@@ -120,6 +119,6 @@ struct pq_rss pq_reshare_code_cost(struct pq_engine *e, struct pq_add x, bool is
     pq_cost_draw_p1(c, PQ_S_SIGN, 2, x.dim.first, n);
     pq_cost_deal(c, n, 2);
     pq_cost_deal(c, n, 2);
-    pq_cost_hold(c, 12 * n);
+    pq_cost_hold(c, 7 * n);
     return (struct pq_rss){ .dim = x.dim };
 }

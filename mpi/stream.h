@@ -9,8 +9,8 @@
  *                                                    reshare: x1 = s01's, x0 = s02's (16 bits)
  * PQ_S_MASK           s12       8                    P2's share of the embedding's residual
  * PQ_S_FLIP           s01, s02  1                    r = s01's xor s02's, hides a wrap bit (neither P1 nor P2 knows it)
- * PQ_S_TABLE + o      s01       entry_bits of out o  P1's half of table o; entry i of element e is number
- *                                                    e*2^index_bits + i
+ * PQ_S_TABLE + o      s01, s02  entry_bits of out o  a half of table o; entry i of element e is number
+ *                                                    e*2^index_bits + i; whose half, from which seed: engine.h, read
  * PQ_S_PRODUCT        s01       16                   r of a matrix product, P1's share of what P0 adds
  * PQ_S_W              s01, s02  16                   set-up: w1 from s01, (published) w0 from s02
  * others              s01       16 or 32             P1's halves of the numbers P0 deals, named after them

@@ -10,7 +10,8 @@ enum pq_phase { PQ_SETUP, PQ_OFFLINE, PQ_ONLINE, PQ_PHASES };
 extern const char *const pq_phase_name[PQ_PHASES];
 
 /* Bytes and messages are counted once, at the sender. A round is one exchange between P1 and P2, or one hand-over that
- * the receiver has to wait for before it can go on. */
+ * the receiver has to wait for before it can go on: one link of the chain that latency is paid for. What P0 sends P2
+ * online in `published` waits for nobody's message, so it is no round. */
 struct pq_count {
     uint64_t bytes, messages, rounds;
     uint64_t bytes_to[PQ_ROLES]; /* bytes, by the party they go to */
@@ -23,10 +24,18 @@ struct pq_tally { struct pq_count at[PQ_PHASES][PQ_OPERATIONS]; };
 
 static inline void pq_count_add(struct pq_count *to, const struct pq_count *from)
 {
-    uint64_t *t = (uint64_t *)to;
-    const uint64_t *f = (const uint64_t *)from;
-    for (size_t i = 0; i < sizeof *to / sizeof *t; i++)
-        t[i] += f[i];
+    to->bytes += from->bytes;
+    to->messages += from->messages;
+    to->rounds += from->rounds;
+    for (int r = 0; r < PQ_ROLES; r++)
+        to->bytes_to[r] += from->bytes_to[r];
+    to->internal_bytes += from->internal_bytes;
+    to->internal_messages += from->internal_messages;
+    to->multiply_adds += from->multiply_adds;
+    to->lookups += from->lookups;
+    to->compute_ns += from->compute_ns;
+    to->wait_ns += from->wait_ns;
+    to->internal_ns += from->internal_ns;
 }
 
 /* The same traffic: what must agree between a measured and a predicted count. */

@@ -5,6 +5,7 @@
 #include "../kernels/table.h"
 #include "deal.h"
 #include "open.h"
+#include "tables.h"
 
 #include <string.h>
 
@@ -39,32 +40,50 @@ static void make_wrap(uint64_t *table, size_t i, const void *user)
     pq_wrap_table((uint8_t *)table, w->bits, w->offset[i], w->flip[i]);
 }
 
+/* A table of 16 bits is dealt as a number that is XOR-shared: P1 has its half in the list of draws, P2 reads two bytes
+ * in order. */
+static void deal_words(struct pq_context *c, size_t first, const struct wraps *w, size_t n)
+{
+    const size_t chunk = pq_stage_chunk(2);
+    for (size_t i0 = 0; i0 < n; i0 += chunk) {
+        const size_t m = n - i0 < chunk ? n - i0 : chunk;
+        uint8_t *dst = pq_stage_reserve(pq_stage_of(c, PQ_P2), 2 * m);
+        pq_context_fill(c, c->s01, PQ_S_TABLE, 2, first + i0, m, dst);
+        for (size_t i = 0; i < m; i++) {
+            uint8_t table[2];
+            pq_wrap_table(table, 4, w->offset[i0 + i], w->flip[i0 + i]);
+            dst[2 * i] ^= table[0];
+            dst[2 * i + 1] ^= table[1];
+        }
+    }
+}
+
 void pq_wrap_deal(struct pq_context *c, size_t first, const uint8_t *offset, const uint8_t *flip, size_t n, unsigned b)
 {
     const struct wraps w = { offset, flip, b };
-    pq_deal_tables(c, 0, first, n, ((size_t)1 << b) / 8, 1, make_wrap, &w);
+    if (b == 4)
+        deal_words(c, first, &w, n);
+    else
+        pq_tables_deal(c, 0, first, n, ((size_t)1 << b) / 8, 1, make_wrap, &w);
 }
 
 void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size_t n, unsigned b, uint8_t *rho)
 {
     const size_t each = ((size_t)1 << b) / 8;
-    const uint8_t *material = c->role == PQ_P2 ? pq_material_take(&c->material, n, each) : NULL;
-    const void *tables = material;
-    if (c->role == PQ_P1 && b == 4)
-        tables = pq_context_take(c, PQ_S_TABLE, 2, first, n);
+    const uint16_t *words = b == 4 ? pq_deal_take(c, PQ_S_TABLE, first, n, 2) : NULL;
+    struct pq_table_halves tables = { 0 };
+    if (b != 4)
+        tables = pq_tables_take(c, 0, first, n, each);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i0);
-        uint16_t small[PQ_CHUNK];
-        if (b == 4) { /* a table is one 16-bit word, so P1 has it in the list of draws */
-            pq_share_wrap16(rho + i0, (const uint16_t *)tables + i0, delta + i0, m);
-            continue;
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i);
+        uint16_t index[PQ_CHUNK];
+        if (words) {
+            pq_share_wrap16(rho + i, words + i, delta + i, m);
+        } else {
+            pq_table_index(index, delta + i, NULL, 0, m);
+            pq_tables_read(&tables, rho + i, i, index, m, 1);
         }
-        pq_table_index(small, delta + i0, NULL, 0, m);
-        if (c->role == PQ_P1)
-            pq_table_draw(rho + i0, c->s01, pq_context_at(c, PQ_S_TABLE), first + i0, each, small, m, 1);
-        else
-            pq_table_read(rho + i0, material + i0 * each, each, small, m, 1);
     }
     pq_open_masked(c, rho, rho, NULL, n, 1);
 }
@@ -72,8 +91,10 @@ void pq_wrap_open(struct pq_context *c, size_t first, const uint8_t *delta, size
 void pq_wrap_cost(struct pq_cost *c, size_t first, size_t n, unsigned b)
 {
     pq_cost_exchange(c, pq_bits_bytes(n, 1));
-    pq_cost_lookups(c, n);
-    pq_cost_deal(c, n, ((size_t)1 << b) / 8);
-    if (b == 4)
+    if (b == 4) {
+        pq_cost_deal(c, n, 2);
         pq_cost_draw_p1(c, PQ_S_TABLE, 2, first, n);
+    } else {
+        pq_tables_cost(c, first, n, ((size_t)1 << b) / 8);
+    }
 }

@@ -61,7 +61,7 @@ static const char *latest_text(const struct pq_results *r, const char *name)
 }
 
 /* A resumed file may come from another machine or build: whatever changed stays visible. */
-static void add_launch(struct pq_results *r, const struct pq_environment *env)
+void pq_results_add_launch(struct pq_results *r, const struct pq_environment *env)
 {
     struct pq_environment changed = { 0 };
     for (size_t e = 0; e < env->count; e++) {
@@ -100,10 +100,19 @@ bool pq_run_same_point(const struct pq_run_record *a, const struct pq_run_record
 
 size_t pq_results_count(const struct pq_results *r, const struct pq_run_record *like)
 {
-    size_t valid = 0;
+    size_t done = 0;
     for (size_t i = 0; i < r->runs; i++)
-        valid += strcmp(r->run[i].verdict, "VALID") == 0 && pq_run_same_point(&r->run[i], like);
-    return valid;
+        done += (strcmp(r->run[i].verdict, "VALID") == 0 || strcmp(r->run[i].verdict, like->verdict) == 0) &&
+                strcmp(r->run[i].verdict, "INVALID") != 0 && pq_run_same_point(&r->run[i], like);
+    return done;
+}
+
+size_t pq_results_first(const struct pq_results *r, const struct pq_run_record *like)
+{
+    size_t i = 0;
+    while (i < r->runs && !pq_run_same_point(&r->run[i], like))
+        i++;
+    return i;
 }
 
 /* Opening, adding, closing */
@@ -134,7 +143,7 @@ enum pq_status pq_results_open(const char *path, bool resume, const struct pq_en
         pq_results_close(r);
         return status;
     }
-    add_launch(r, env);
+    pq_results_add_launch(r, env);
     *out = r;
     return PQ_OK;
 }
@@ -197,6 +206,12 @@ enum pq_status pq_results_add_ops(struct pq_results *r, const struct pq_op_recor
     if (status != PQ_OK)
         r->ops -= count;
     return status;
+}
+
+double pq_run_throughput(const struct pq_run_record *run)
+{
+    const bool rate = run->online_ns > 0 && strcmp(run->verdict, "INVALID") != 0;
+    return rate ? 1e9 * (double)run->batch / (double)run->online_ns : 0;
 }
 
 bool pq_verdict_known(const char *verdict)

@@ -15,8 +15,9 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
 /* One repetition of one point. Times in nanoseconds on one rank's clock; bytes are counted at the sender and are
  * sums over all parties and ranks unless the name says a party. F(type, name, unit, meaning) with type text,
  * u64 or f64. The fields whose meaning starts with "point:" together identify a point; --resume compares exactly
- * those. A change of this list is a change of the schema version (SCHEMA.md). */
+ * those. A new field raises the schema version, and says in record_read.c what it is in older files (SCHEMA.md). */
 #define PQ_RUN_FIELDS(F) \
+    F(text, system,           "",        "point: what was measured: pqbert, or a peer and its version") \
     F(text, model,            "",        "point: model name (file prefix without its folder)") \
     F(text, model_id,         "",        "point: first 16 hexadecimal digits of the model's SHA-256") \
     F(u64,  layers,           "",        "encoder layers") \
@@ -26,19 +27,23 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
     F(u64,  trunc,            "bit",     "t, bits of a truncated linear output") \
     F(u64,  seq_len,          "token",   "point: sequence length") \
     F(u64,  batch,            "",        "point: sequences at once") \
+    F(u64,  parties,          "",        "that compute, helpers included") \
     F(u64,  ranks_per_party,  "",        "point: G") \
     F(u64,  threads,          "",        "point: OpenMP threads per rank") \
-    F(text, protocol,         "",        "point: published or preprocessed") \
+    F(text, protocol,         "",        "point: published or preprocessed; a peer's own word for its own") \
     F(text, max_variant,      "",        "point: tree or count") \
     F(text, tables,           "",        "point: direct or compact") \
+    F(text, material,         "",        "point: fresh, dealt by the same launch, or file, by an offline job before") \
     F(text, net,              "",        "point: emulated network, none for the real one") \
     F(text, kernel,           "",        "point: matrix kernel") \
     F(text, transport,        "",        "what carried the messages") \
     F(text, mode,             "",        "point: secure, or INSECURE-BENCH when the seed was fixed") \
+    F(text, together,         "",        "point: rows measured in turn on the same cores share it; else empty") \
     F(u64,  repetition,       "",        "0 .. repeats-1") \
     F(u64,  input_seed,       "",        "point: seed of the random tokens") \
     F(u64,  setup_ns,         "ns",      "weight shares and keys, once per point") \
-    F(u64,  offline_ns,       "ns",      "dealing of this repetition's material") \
+    F(u64,  offline_ns,       "ns",      "dealing of this repetition's material; file: only masks drawn again") \
+    F(u64,  material_ns,      "ns",      "file: marking and reading this repetition's material, in no other time") \
     F(u64,  online_ns,        "ns",      "from the barrier before the input is shared to the opened logits, at P1") \
     F(u64,  verify_ns,        "ns",      "replay, not part of the protocol") \
     F(u64,  setup_bytes,          "byte", "sent in set-up, all parties") \
@@ -66,6 +71,10 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
     F(u64,  predicted_memory_p1,   "byte", "predicted by cost") \
     F(u64,  predicted_memory_p2,   "byte", "predicted by cost") \
     F(u64,  floor_ns,              "ns",   "lower bound for online_ns on this machine (SCHEMA.md)") \
+    F(f64,  relative_error,        "",     "largest difference from the plain model's logits / largest of these") \
+    F(u64,  clock_off_ns,          "ns",   "0, or by how much clocks disagree about this repetition: times doubtful") \
+    F(u64,  range_wrapped,         "",     "values that left their declared range, as the replay saw them") \
+    F(text, range_where,           "",     "where they did: layer:operation=count, as many as fit; h is the head") \
     F(text, verdict,               "",     "VALID, INVALID or UNCHECKED") \
     F(text, utc,                   "",     "when the repetition ended")
 
@@ -126,8 +135,14 @@ PQ_MUST_USE enum pq_status pq_results_open(const char *path, bool resume, const 
 /* Reads only: takes no lock, since a file under its name is always whole. PQ_USER as above. */
 PQ_MUST_USE enum pq_status pq_results_read(const char *path, struct pq_results **out, struct pq_error *err);
 
-/* How many repetitions of the point described by `like` (its point fields) the file holds with verdict VALID. */
+/* How many repetitions of the point described by `like` (its point fields) the file holds that need not be measured
+ * again: those that are VALID, and where like's verdict is UNCHECKED those too. */
 size_t pq_results_count(const struct pq_results *r, const struct pq_run_record *like);
+/* Row of the point's first repetition, by which /ops refers to it; the number of rows where there is none. */
+size_t pq_results_first(const struct pq_results *r, const struct pq_run_record *like);
+
+/* Sequences per second online: the batch over online_ns. 0, which is no rate, for a repetition that is INVALID. */
+double pq_run_throughput(const struct pq_run_record *run);
 
 /* Appends and makes it durable. PQ_WORLD when the disk refuses; what was there before stays readable, and r is as
  * it was. Texts must be terminated, verdict one of the three, an operation's point a row of /runs (PQ_ASSERT). */
@@ -135,6 +150,15 @@ PQ_MUST_USE enum pq_status pq_results_add_run(struct pq_results *r, const struct
                                               struct pq_error *err);
 PQ_MUST_USE enum pq_status pq_results_add_ops(struct pq_results *r, const struct pq_op_record *ops, size_t count,
                                               struct pq_error *err);
+
+/* Writes the rows of `count` files into the new file `out`: of jobs that are one study and differ in what they
+ * measured. Behind each other in the order given; the environments follow as if the files had continued each other,
+ * each with the entry merged_from (its name and number of rows). PQ_USER, and nothing written, when `out` exists, a
+ * file cannot be read, two files hold the same point (the same file twice, or measured twice: their medians would mix
+ * two jobs), or a model's name stands for two models. Unless `force`, also when one table could not tell apart what
+ * differs: program (version, commit, build type, compiler, MPI), CPU, or a fixed seed in one file only. */
+PQ_MUST_USE enum pq_status pq_results_merge(const char *out, const char *const *in, size_t count, bool force,
+                                            struct pq_error *err);
 
 /* All rows, valid until the next add or close. */
 const struct pq_run_record *pq_results_runs(const struct pq_results *r, size_t *count);

@@ -2,6 +2,7 @@
  * before anything is read. */
 #include "record_hdf5.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,64 @@ static bool field_matches(hid_t row, const struct pq_field *field)
     return same;
 }
 
+/* What a field of a later schema is in the rows of an older file. */
+struct addition {
+    const char *table, *name;
+    uint64_t schema; /* the first that has it */
+    const char *text;
+    uint64_t u64;
+    double f64;
+};
+static const struct addition additions[] = {
+    { .table = "runs", .name = "system", .schema = 2, .text = "pqbert" },
+    { .table = "runs", .name = "parties", .schema = 2, .u64 = 3 },
+    { .table = "runs", .name = "together", .schema = 2, .text = "" },
+    { .table = "runs", .name = "material", .schema = 2, .text = "fresh" },
+    { .table = "runs", .name = "material_ns", .schema = 2 },
+    { .table = "runs", .name = "relative_error", .schema = 2, .f64 = NAN },
+    { .table = "runs", .name = "clock_off_ns", .schema = 3 },
+    { .table = "runs", .name = "range_wrapped", .schema = 3 },
+    { .table = "runs", .name = "range_where", .schema = 3, .text = "" },
+};
+
+/* The addition that explains why a file of that schema lacks the field, or NULL. */
+static const struct addition *find_addition(const struct pq_table *table, const struct pq_field *field,
+                                            uint64_t schema)
+{
+    for (size_t a = 0; a < sizeof additions / sizeof additions[0]; a++)
+        if (schema < additions[a].schema && strcmp(table->name, additions[a].table) == 0 &&
+            strcmp(field->name, additions[a].name) == 0)
+            return &additions[a];
+    return NULL;
+}
+
+/* Our table without the fields that a file of that schema lacks. *part's fields are malloc'ed. */
+static void older_table(const struct pq_table *table, uint64_t schema, struct pq_table *part)
+{
+    struct pq_field *field = calloc(table->fields, sizeof *field);
+    PQ_ASSERT(field);
+    *part = (struct pq_table){ table->name, field, 0, table->row_bytes };
+    for (size_t f = 0; f < table->fields; f++)
+        if (!find_addition(table, &table->field[f], schema))
+            field[part->fields++] = table->field[f];
+}
+
+static void fill_additions(const struct pq_table *table, uint64_t schema, char *rows, size_t count)
+{
+    PQ_ASSERT(rows || count == 0);
+    for (size_t f = 0; f < table->fields; f++) {
+        const struct pq_field *field = &table->field[f];
+        const struct addition *a = find_addition(table, field, schema);
+        for (size_t i = 0; a && i < count; i++) {
+            char *value = rows + i * table->row_bytes + field->offset;
+            if (field->kind == PQ_KIND_text)
+                snprintf(value, PQ_NAME, "%s", a->text);
+            else
+                memcpy(value, field->kind == PQ_KIND_u64 ? (const void *)&a->u64 : &a->f64, 8);
+        }
+    }
+}
+
 /* The field that the file lacks or has otherwise, or NULL. */
 static const char *other_field(hid_t dataset, const struct pq_table *table)
 {
@@ -86,8 +145,12 @@ static bool row_count(hid_t dataset, const struct pq_table *table, size_t *count
 {
     hid_t space = H5Dget_space(dataset);
     hssize_t rows = space >= 0 && H5Sget_simple_extent_ndims(space) == 1 ? H5Sget_simple_extent_npoints(space) : -1;
+    size_t stored = 0; /* of one row */
+    for (size_t f = 0; f < table->fields; f++)
+        stored += table->field[f].kind == PQ_KIND_text ? PQ_NAME : 8;
     H5Sclose(space);
-    if (rows < 0 || (hsize_t)rows > H5Dget_storage_size(dataset) / table->row_bytes)
+    PQ_ASSERT(stored);
+    if (rows < 0 || (hsize_t)rows > H5Dget_storage_size(dataset) / stored)
         return false;
     *count = (size_t)rows;
     return true;
@@ -101,29 +164,41 @@ static void end_texts(const struct pq_table *table, char *rows, size_t count)
                 rows[i * table->row_bytes + table->field[f].offset + PQ_NAME - 1] = '\0';
 }
 
-static enum pq_status read_table(struct pq_results *r, hid_t file, const struct pq_table *table, void **rows,
-                                 size_t *count, struct pq_error *err)
+/* `table`: the fields that the file has, as older_table says; a row is as long as ours. */
+static enum pq_status read_rows(struct pq_results *r, hid_t dataset, const struct pq_table *table, void **rows,
+                                size_t *count, struct pq_error *err)
+{
+    const char *other = other_field(dataset, table);
+    if (other)
+        return pq_fail(err, PQ_USER, "%s: the fields of /%s differ from this program's (%s); use the version that "
+                       "wrote the file", r->path, table->name, other);
+    if (!row_count(dataset, table, count))
+        return damaged(r, table->name, err);
+    if (*count == 0)
+        return PQ_OK;
+    hid_t type = pq_hdf5_row(table);
+    *rows = calloc(*count, table->row_bytes);
+    PQ_ASSERT(*rows);
+    bool ok = H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *rows) >= 0;
+    H5Tclose(type);
+    if (!ok)
+        return damaged(r, table->name, err);
+    end_texts(table, *rows, *count);
+    return PQ_OK;
+}
+
+static enum pq_status read_table(struct pq_results *r, hid_t file, const struct pq_table *table, uint64_t schema,
+                                 void **rows, size_t *count, struct pq_error *err)
 {
     hid_t dataset = H5Dopen2(file, table->name, H5P_DEFAULT);
     if (dataset < 0)
         return damaged(r, table->name, err);
-    const char *other = other_field(dataset, table);
-    enum pq_status status = PQ_OK;
-    if (other)
-        status = pq_fail(err, PQ_USER, "%s: the fields of /%s differ from this program's (%s); use the version that "
-                         "wrote the file", r->path, table->name, other);
-    else if (!row_count(dataset, table, count))
-        status = damaged(r, table->name, err);
-    if (status == PQ_OK && *count > 0) {
-        hid_t type = pq_hdf5_row(table);
-        *rows = calloc(*count, table->row_bytes);
-        PQ_ASSERT(*rows);
-        if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *rows) < 0)
-            status = damaged(r, table->name, err);
-        else
-            end_texts(table, *rows, *count);
-        H5Tclose(type);
-    }
+    struct pq_table part;
+    older_table(table, schema, &part);
+    enum pq_status status = read_rows(r, dataset, &part, rows, count, err);
+    if (status == PQ_OK)
+        fill_additions(table, schema, *rows, *count);
+    free((void *)part.field);
     H5Dclose(dataset);
     return status;
 }
@@ -152,6 +227,15 @@ static char *read_entry(hid_t group, const char *name)
     return text;
 }
 
+/* Merging adds an entry merged_from where there is none. */
+static bool has_room(const struct pq_environment *env)
+{
+    for (size_t e = 0; e < env->count; e++)
+        if (strcmp(env->entry[e].name, "merged_from") == 0)
+            return true;
+    return env->count < sizeof env->entry / sizeof env->entry[0];
+}
+
 static bool read_environment(hid_t place, const char *name, struct pq_environment *env)
 {
     H5G_info_t info;
@@ -170,7 +254,7 @@ static bool read_environment(hid_t place, const char *name, struct pq_environmen
     }
     if (group >= 0)
         H5Gclose(group);
-    return ok;
+    return ok && has_room(env);
 }
 
 static bool read_launch(struct pq_results *r, hid_t place, const char *name)
@@ -199,6 +283,7 @@ static bool read_launches(struct pq_results *r, hid_t file)
 /* What the writer promises about values, beyond their types. */
 static bool rows_consistent(const struct pq_results *r)
 {
+    PQ_ASSERT((r->run || r->runs == 0) && (r->op || r->ops == 0));
     for (size_t i = 0; i < r->runs; i++)
         if (!pq_verdict_known(r->run[i].verdict))
             return false;
@@ -214,14 +299,14 @@ static enum pq_status read_file(struct pq_results *r, hid_t file, struct pq_erro
         return pq_fail(err, PQ_USER, "%s: is an HDF5 file, but not a result file; give one that sweep or run has "
                        "written", r->path);
     uint64_t version = schema_version(file);
-    if (version != PQ_SCHEMA_VERSION)
-        return pq_fail(err, PQ_USER, "%s: has result schema %llu, this program reads schema %d; use the version that "
-                       "wrote the file", r->path, (unsigned long long)version, PQ_SCHEMA_VERSION);
+    if (version < 1 || version > PQ_SCHEMA_VERSION)
+        return pq_fail(err, PQ_USER, "%s: has result schema %llu, this program reads schema 1 to %d; use the version "
+                       "that wrote the file", r->path, (unsigned long long)version, PQ_SCHEMA_VERSION);
     void *runs = NULL, *ops = NULL;
-    enum pq_status status = read_table(r, file, &pq_run_table, &runs, &r->runs, err);
+    enum pq_status status = read_table(r, file, &pq_run_table, version, &runs, &r->runs, err);
     r->run = runs;
     if (status == PQ_OK)
-        status = read_table(r, file, &pq_op_table, &ops, &r->ops, err);
+        status = read_table(r, file, &pq_op_table, version, &ops, &r->ops, err);
     r->op = ops;
     if (status == PQ_OK && !read_launches(r, file))
         status = damaged(r, "environment", err);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { PQ_SCHEMA_VERSION = 1 };
+enum { PQ_SCHEMA_VERSION = 3 };
 
 /* The field lists of record.h as data: one entry per field, in order. */
 enum pq_kind { PQ_KIND_text, PQ_KIND_u64, PQ_KIND_f64 };
@@ -40,6 +40,9 @@ struct pq_results {
     size_t launches;
 };
 
+/* One more launch: what of env the launches before have otherwise, or not at all; nothing where nothing differs. */
+void pq_results_add_launch(struct pq_results *r, const struct pq_environment *env);
+
 /* The lock of r->path in r->lock. PQ_USER as pq_results_open says. Unlocking without a lock does nothing. */
 PQ_MUST_USE enum pq_status pq_results_lock(struct pq_results *r, struct pq_error *err);
 void pq_results_unlock(struct pq_results *r);
@@ -58,8 +61,5 @@ PQ_MUST_USE enum pq_status pq_results_encode(const struct pq_results *r, void **
  * schema. */
 PQ_MUST_USE enum pq_status pq_results_decode(struct pq_results *r, const void *image, size_t bytes,
                                              struct pq_error *err);
-
-/* The people's table (record_table.c), part of pq_results_show. */
-void pq_results_show_table(const struct pq_results *r, FILE *to);
 
 #endif

@@ -1,35 +1,41 @@
 """A small result file with known numbers, made without this project's C code, from the field tables in SCHEMA.md."""
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
-import h5py
-import numpy as np
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-SCHEMA_MD = Path(__file__).resolve().parents[2] / "results" / "SCHEMA.md"
-ROW = re.compile(r"^\| `(\w+)` \| (text|u64|f64) \| (\w*) \| (.*) \|$", re.MULTILINE)
-TYPES = {"text": h5py.string_dtype("utf-8", 48), "u64": "<u8", "f64": "<f8"}
+import pqwrite  # noqa: E402
 
-
-def fields(section: str) -> list[tuple[str, str, str, str]]:
-    body = SCHEMA_MD.read_text(encoding="utf-8").split(f"\n## /{section}\n")[1].split("\n## ")[0]
-    return ROW.findall(body)
+ENVIRONMENT = dict(command_line="pqbert sweep", commit="abc123", build_type="Release", cpu="Example CPU", hosts="1",
+                   host_names="alpha", cores="4", governor="performance", utc="2025-01-01T00:00:00Z",
+                   topology_xml="<x>" * 1000)
 
 
 def run_row(seq: int, protocol: str, repetition: int, **other: object) -> dict[str, object]:
     first = {"published": 40, "preprocessed": 8}[protocol]
     row = dict(
-        model="bert-base", model_id="0123456789abcdef", layers=12, hidden=768, heads=12, ffn=3072, trunc=6,
-        seq_len=seq, batch=1, ranks_per_party=1, threads=1, protocol=protocol, max_variant="tree", tables="direct",
-        net="none", kernel="avx2", transport="shared memory", mode="secure", repetition=repetition, input_seed=7,
+        system="pqbert", model="bert-base", model_id="0123456789abcdef", layers=12, hidden=768, heads=12, ffn=3072,
+        trunc=6, seq_len=seq, batch=1, parties=3, ranks_per_party=1, threads=1, protocol=protocol, max_variant="tree",
+        tables="direct", net="none", kernel="avx2", transport="shared memory", mode="secure", together="",
+        repetition=repetition, input_seed=7,
         offline_ns=3_000_000 * seq + 1000 * repetition,
         online_ns=1_000_000 * (first * seq // 8 + 5) + 600_000 * repetition * repetition,
         offline_bytes=9_000_000 * seq, offline_bytes_predicted=9_000_000 * seq,
         online_bytes=12_345 * first * seq, online_bytes_predicted=12_345 * first * seq,
-        online_rounds=289, online_rounds_predicted=289, floor_ns=1_000_000 * seq // 2, verdict="VALID",
-        utc="2025-01-01T00:00:00Z")
+        online_rounds=289, online_rounds_predicted=289, floor_ns=1_000_000 * seq // 2, relative_error=0.0,
+        verdict="VALID", utc="2025-01-01T00:00:00Z")
+    return {**row, **other}
+
+
+def peer_row(seq: int, repetition: int, **other: object) -> dict[str, object]:
+    """Of a system with two parties, 2 s and 100 MB at length 8, that has no cost formulas."""
+    row = dict(run_row(seq, "published", repetition), system="Other 1.0", protocol="its own", parties=2, max_variant="",
+               tables="", model_id="", kernel="other", floor_ns=0, offline_ns=1_000_000_000,
+               online_ns=250_000_000 * seq + 1_000_000 * repetition, online_bytes=12_500_000 * seq, offline_bytes=0,
+               online_bytes_predicted=0, offline_bytes_predicted=0, online_rounds=0, online_rounds_predicted=0,
+               mode="INSECURE-BENCH", relative_error=0.01)
     return {**row, **other}
 
 
@@ -47,36 +53,23 @@ def sample_rows() -> list[dict[str, object]]:
     return rows
 
 
-def fixed(value: str) -> np.ndarray:
-    """A text of fixed size with its zero, as the C code writes it."""
-    return np.array(value.encode(), dtype=h5py.string_dtype("utf-8", len(value.encode()) + 1))
-
-
-def write_table(f: h5py.File, name: str, rows: list[dict[str, object]]) -> None:
-    described = fields(name)
-    data = np.zeros(len(rows), dtype=[(n, TYPES[t]) for n, t, _, _ in described])
-    for i, row in enumerate(rows):
-        for key, value in row.items():
-            data[key][i] = value.encode() if isinstance(value, str) else value
-    dataset = f.create_dataset(name, data=data, maxshape=(None,))
-    for n, _, unit, meaning in described:
-        dataset.attrs[f"{n}.unit"] = fixed(unit)
-        dataset.attrs[f"{n}.meaning"] = fixed(meaning)
+def full_rows() -> list[dict[str, object]]:
+    """Something for every figure: threads, ranks, networks, variants and another system besides a sweep."""
+    rows = sample_rows()
+    rows += [run_row(16, p, r, threads=t) for p in ("published", "preprocessed") for t in (2, 4) for r in range(5)]
+    rows += [run_row(16, p, r, ranks_per_party=2) for p in ("published", "preprocessed") for r in range(5)]
+    rows += [run_row(s, p, r, net=net, online_ns=10**9 * s) for p in ("published", "preprocessed") for s in (8, 16)
+             for net in ("lan", "wan") for r in range(5)]
+    rows += [run_row(16, p, r, max_variant="count") for p in ("published", "preprocessed") for r in range(5)]
+    rows += [row for s in (8, 16) for row in
+             [*(run_row(s, "preprocessed", r, together="alpha today") for r in range(6)),
+              *(peer_row(s, r, together="alpha today") for r in range(3))]]
+    return rows
 
 
 def write(path: Path, rows: list[dict[str, object]], ops: list[dict[str, object]], **environment: str) -> None:
-    entries = dict(command_line="pqbert sweep", commit="abc123", build_type="Release", cpu="Example CPU", hosts="alpha",
-                   cores="4", governor="performance", utc="2025-01-01T00:00:00Z", topology_xml="<x>" * 1000)
-    with h5py.File(path, "w") as f:
-        f.attrs["format"] = fixed("pqbert-results")
-        f.attrs["schema"] = np.uint64(1)
-        write_table(f, "runs", rows)
-        write_table(f, "ops", ops)
-        f.create_group("environment", track_order=True)
-        for name, value in {**entries, **environment}.items():
-            f[f"environment/{name}"] = fixed(value)
-        f.create_group("resumed")
+    pqwrite.write_file(path, rows, ops, [{**ENVIRONMENT, **environment}])
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), sample_rows(), [op for p in (56, 63) for op in op_rows(p)])
+    write(Path(sys.argv[1]), full_rows(), [op for p in (56, 63) for op in op_rows(p)])

@@ -1,4 +1,5 @@
-"""The report's numbers against a result file made here; wrong files give one line and exit code 2."""
+"""The report's numbers against the result file, read back from the page and the markdown; wrong files give one line and
+exit code 2."""
 from __future__ import annotations
 
 import re
@@ -12,21 +13,14 @@ import h5py
 import numpy as np
 
 import make_results as make
+from reading import Page, markdown_tables, number, one, rows, spread
 
 REPORT = Path(__file__).resolve().parents[1] / "report.py"
-PNG = b"\x89PNG\r\n\x1a\n"
+OLD = Path(__file__).resolve().parents[2] / "results" / "tests" / "schema1.h5"
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, REPORT, *map(str, arguments)], capture_output=True, text=True, check=False)
-
-
-def cells(report: str, *starts: str) -> list[str]:
-    """The cells of the one table line that begins with these."""
-    found = [line for line in report.splitlines() if line.startswith("| " + " | ".join(starts) + " |")]
-    if len(found) != 1:
-        raise AssertionError(f"{len(found)} lines start with {starts}")
-    return [cell.strip() for cell in found[0].strip("|").split(" | ")]
 
 
 class ReportTest(unittest.TestCase):
@@ -36,78 +30,185 @@ class ReportTest(unittest.TestCase):
         self.folder = Path(folder.name)
         self.out = self.folder / "deep" / "out"
 
-    def report(self, rows: list[dict], ops: list[dict] | None = None, **environment: str) -> str:
-        make.write(self.folder / "r.h5", rows, ops or [], **environment)
-        done = run(self.folder / "r.h5", "--out", self.out)
+    def made(self, *files: Path) -> tuple[Page, str]:
+        done = run(*files, "--out", self.out)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return (self.out / "report.md").read_text(encoding="utf-8")
+        self.assertEqual(done.stdout.split(), [str(self.out / "report.html"), str(self.out / "report.md")])
+        return (Page((self.out / "report.html").read_text(encoding="utf-8")),
+                (self.out / "report.md").read_text(encoding="utf-8"))
 
-    def test_numbers(self) -> None:
-        report = self.report(make.sample_rows(), make.op_rows(56))
-        for seq in (8, 128):
-            for protocol in ("published", "preprocessed"):
-                mine = [r for r in make.sample_rows() if (r["seq_len"], r["protocol"]) == (seq, protocol)]
-                online = sorted(r["online_ns"] / 1e6 for r in mine)
-                row = cells(report, str(seq), protocol)
-                shown = [float(x) for x in re.findall(r"[\d.]+", row[3])]
-                # 7 repetitions: quartiles lie half-way between the 2nd and 3rd, and between the 5th and 6th
-                wanted = [online[3], (online[1] + online[2]) / 2, (online[4] + online[5]) / 2]
-                np.testing.assert_allclose(shown, wanted, rtol=1e-3)
-                self.assertAlmostEqual(float(row[2]), 3 * seq, delta=0.06)
-                n = f"{mine[0]['online_bytes']:,}"
-                self.assertEqual(row[4], f"{n} / {n}")
-                self.assertEqual(row[5], f"{9_000_000 * seq:,} / {9_000_000 * seq:,}")
-                self.assertEqual(row[6], "289 / 289")
-                self.assertEqual(row[7], f"{100 * seq / 2 / online[3]:.1f} %")
-                self.assertEqual(row[8:], ["7", "VALID"])
-        for picture in ("online_time.png", "online_bytes.png"):
-            self.assertIn(picture, report)
-            self.assertEqual((self.out / picture).read_bytes()[:8], PNG)
+    def report(self, rows: list[dict], ops: list[dict] | None = None, **environment: str) -> tuple[Page, str]:
+        make.write(self.folder / "r.h5", rows, ops or [], **environment)
+        return self.made(self.folder / "r.h5")
+
+    def test_numbers_of_the_file(self) -> None:
+        """Every point of the page against the file as h5py alone reads it."""
+        page, _ = self.report(make.sample_rows(), make.op_rows(56))
+        with h5py.File(self.folder / "r.h5") as f:
+            runs = f["runs"][:]
+        points = {(int(r["seq_len"]), r["protocol"].decode()) for r in runs}
+        self.assertEqual(len(page.tables["points"]), len(points))
+        for seq, protocol in points:
+            mine = runs[(runs["seq_len"] == seq) & (runs["protocol"] == protocol.encode())]
+            row = one(page.tables["points"], tokens=str(seq), protocol=protocol)
+            n = f"{mine['online_bytes'][0]:,}"
+            self.assertEqual(row["online bytes"], f"{n} / {n}")
+            self.assertEqual(row["rounds"], "289 / 289")
+            self.assertEqual(row["repetitions"], str(len(mine)))
+            if seq == 256:
+                self.assertEqual(row["verdict"], "INVALID")
+                continue
+            self.assertEqual(row["verdict"], "VALID")
+            for phase in ("online", "offline"):
+                wanted = np.percentile(mine[f"{phase}_ns"] / 1e6, [25, 50, 75])
+                np.testing.assert_allclose(spread(row[f"{phase} ms, median [q1, q3]"]), wanted, rtol=1e-3)
+            share = 100 * mine["floor_ns"][0] / np.median(mine["online_ns"])
+            self.assertAlmostEqual(number(row["of floor"]), share, delta=0.051)
+            head = one(page.tables["headline"], tokens=str(seq), protocol=protocol)
+            self.assertEqual(head["online ms"], row["online ms, median [q1, q3]"])
+            self.assertAlmostEqual(number(head["offline MB"]), 9.0 * seq, delta=0.51)
+
+    def test_markdown_says_the_same(self) -> None:
+        page, text = self.report(make.full_rows(), make.op_rows(56) + make.op_rows(63))
+        tables = markdown_tables(text)
+        self.assertEqual(len(tables), len(page.tables))
+        for ours, theirs in zip(tables, page.tables.values()):
+            self.assertEqual([list(r.values()) for r in theirs],
+                             [[c.replace("`", "").replace("\\|", "|") for c in r.values()] for r in ours])
+        for name in page.pictures:
+            self.assertIn(f"](figures/{name}.svg)", text)
+            self.assertIn(b"<svg", (self.out / "figures" / f"{name}.svg").read_bytes())
+            self.assertEqual((self.out / "figures" / f"{name}.pdf").read_bytes()[:5], b"%PDF-")
+
+    def test_everything_has_its_figure(self) -> None:
+        page, text = self.report(make.full_rows(), make.op_rows(56) + make.op_rows(63))
+        self.assertEqual(set(page.pictures), {
+            "online_time", "bytes", "offline_online", "scaling_threads", "scaling_ranks_per_party", "networks",
+            "ablation", "operations_online", "operations_offline"})
+        self.assertNotIn("Not measured in these files", text)
+        for address in page.addresses:
+            self.assertTrue(address.startswith(("#", "data:")), address[:60])
+        html = (self.out / "report.html").read_text(encoding="utf-8")
+        for fetching in ("url(", "@import", "<script", "<link rel=\"stylesheet"):
+            self.assertNotIn(fetching, html)
 
     def test_invalid_points_have_no_time(self) -> None:
-        report = self.report(make.sample_rows())
-        row = cells(report, "256", "published")
-        self.assertEqual((row[2], row[3], row[7], row[9]), ("-", "-", "-", "INVALID"))
-        self.assertIn("1 of 11 points: INVALID, left out", report)
-        self.assertIn("1 of 11 points: fewer than 5 repetitions", report)
+        page, text = self.report(make.sample_rows())
+        row = one(page.tables["points"], tokens="256")
+        self.assertEqual([row[n] for n in row if " ms" in n or n == "of floor"], ["-", "-", "-"])
+        self.assertEqual(rows(page.tables["headline"], tokens="256"), [])
+        self.assertIn("1 point of 11: INVALID, left out", text)
 
     def test_only_invalid(self) -> None:
-        report = self.report([make.run_row(8, "published", 0, verdict="INVALID")])
-        self.assertNotIn(".png", report)
+        page, _ = self.report([make.run_row(8, "published", 0, verdict="INVALID")])
+        self.assertEqual(page.pictures, {})
+
+    def test_ratios_of_what_was_measured_together(self) -> None:
+        page, _ = self.report(make.full_rows())
+        other = one(page.tables["compared"], tokens="16", system="Other 1.0")
+        ours = [r["online_ns"] for r in (make.run_row(16, "preprocessed", i) for i in range(6))]
+        theirs = [r["online_ns"] for r in (make.peer_row(16, i) for i in range(3))]
+        pairs = np.percentile(np.divide.outer(np.array(theirs), np.array(ours)), [25, 50, 75])
+        np.testing.assert_allclose(spread(other["online ratio"]), pairs, rtol=6e-3)
+        total = (np.median(theirs) + 1e9) / (np.median(ours) + 48e6)
+        self.assertAlmostEqual(spread(other["total ratio"])[1] / total, 1, delta=0.05)
+        sent = one(page.tables["compared_bytes"], tokens="16", system="Other 1.0")
+        self.assertAlmostEqual(number(sent["online ratio"]), 12_500_000 / (12_345 * 8), delta=0.6)
+        # Points of the sweep, which bear no `together`, are not in the comparison.
+        self.assertEqual({r["tokens"] for r in page.tables["compared"]}, {"8", "16"})
+        self.assertEqual({r["system"] for r in page.tables["compared"]}, {"pqbert", "Other 1.0"})
+
+    def test_no_ratios_otherwise(self) -> None:
+        apart = [*(make.run_row(8, "preprocessed", r) for r in range(5)), *(make.peer_row(8, r) for r in range(5))]
+        page, text = self.report(apart)
+        self.assertNotIn("compared", page.tables)
+        days = [*(make.run_row(8, "preprocessed", r, together="a monday") for r in range(5)),
+                *(make.peer_row(8, r, together="a tuesday") for r in range(5))]
+        page, text = self.report(days)
+        self.assertNotIn("compared", page.tables)
 
     def test_operations(self) -> None:
         twice = make.op_rows(0) + make.op_rows(0)  # as after --resume: not to be added up
-        report = self.report([make.run_row(8, "published", r) for r in range(5)], twice)
-        online = report.split("### online")[1].split("### offline")[0]
-        row = cells(online, "gelu")
-        # P2 is the busiest: 9 ms computing and 1.5 ms waiting; 3000 bytes from each party
-        self.assertEqual(row[1:4] + row[5:], ["9.000", "1.500", "0.000", "9,000", "3"])
+        page, _ = self.report([make.run_row(8, "published", r) for r in range(5)], twice)
+        table = page.tables["operations_online_published"]
+        # P2 computes longest: 9 ms and 1.5 ms waiting; 3000 bytes from each party
+        row = one(table, operation="gelu")
         median = sorted(make.run_row(8, "published", r)["online_ns"] for r in range(5))[2] / 1e6
-        self.assertEqual(row[4], f"{100 * 10.5 / median:.1f} %")
-        self.assertEqual(cells(online, "not in an operation")[4], f"{100 * (median - 21) / median:.1f} %")
+        share = f"{100 * 10.5 / median:.1f} %"
+        self.assertEqual(list(row.values())[1:], ["9.000", "1.500", "0.000", share, "9,000", "3"])
+        rest = one(table, operation="not in an operation")
+        self.assertEqual(rest["of online time"], f"{100 * (median - 21) / median:.1f} %")
 
-    def test_settings_that_vary_become_columns(self) -> None:
-        rows = [make.run_row(8, "published", r, threads=t) for t in (1, 2) for r in range(5)]
-        report = self.report(rows, cores="3")
-        self.assertIn("| seq_len | threads | protocol |", report)
-        self.assertIn("1 of 2 points: oversubscribed", report)
+    def test_scaling(self) -> None:
+        page, _ = self.report([make.run_row(8, "published", r, threads=t, online_ns=12_000_000 // t)
+                               for t in (1, 2, 4) for r in range(5)], cores="6")
+        table = page.tables["scaling_threads_table"]
+        row = one(table, threads_per_rank="4")
+        self.assertEqual([row[n] for n in ("speed-up", "efficiency", "more threads than cores")],
+                         ["4.000", "100.0 %", "yes"])
+        self.assertEqual(one(table, threads_per_rank="2")["more threads than cores"], "no")
+        self.assertEqual(page.tables["latency"][0]["1 x 4"], "3.000*")
+
+    def test_ablation(self) -> None:
+        variants = [("published", "tree"), ("published", "count"), ("preprocessed", "tree"), ("preprocessed", "count")]
+        rows = [make.run_row(16, p, r, max_variant=m, online_ns=1_000_000 * (8 - 2 * i)) for r in range(5)
+                for i, (p, m) in reversed(list(enumerate(variants)))]
+        page, _ = self.report(rows)
+        self.assertEqual([(r["variant"], r["faster"]) for r in page.tables["ablation_table"]],
+                         [("published, tree maximum", "1"), ("published, count maximum", "1.33"),
+                          ("preprocessed, tree maximum", "2"), ("preprocessed, count maximum", "4")])
 
     def test_warnings(self) -> None:
-        rows = [make.run_row(8, "published", r, mode="INSECURE-BENCH", online_rounds=300) for r in range(5)]
-        report = self.report(rows, build_type="Debug", governor="powersave")
-        for line in ("build type Debug", "governor powersave", "INSECURE-BENCH: ", "differ from the predicted"):
-            self.assertIn(line, report)
-        self.assertIn("300 / 289 (differs)", report)
+        rows = [make.run_row(8, "published", r, mode="INSECURE-BENCH", online_rounds=300) for r in range(4)]
+        rows += [make.run_row(16, "published", r, verdict="UNCHECKED", clock_off_ns=r, range_wrapped=r // 4)
+                 for r in range(5)]
+        page, text = self.report(rows, build_type="Debug", governor="powersave", commit="abc-dirty", cores="2")
+        for line in ("build type Debug", "governor powersave", "INSECURE-BENCH: the randomness",
+                     "changed sources (abc-dirty)", "1 point of 2: UNCHECKED",
+                     "1 point of 2: measured bytes or rounds differ from the predicted",
+                     "4 repetitions of 9: clocks disagreed", "1 repetition of 9: values left their declared range",
+                     "1 point of 2: fewer than 5 repetitions", "2 points of 2: oversubscribed"):
+            self.assertIn(line, text)
+        self.assertEqual(one(page.tables["points"], tokens="8")["rounds"], "300 / 289 (differs)")
+        clean = [make.run_row(8, "published", r) for r in range(5)]
+        self.assertNotIn("## Warnings", self.report(clean)[1])
+
+    def test_several_launches(self) -> None:
+        """What another launch changed is said once; a peer's launch is a program of its own."""
         rows = [make.run_row(8, "published", r) for r in range(5)]
-        self.assertNotIn("## Warnings", self.report(rows))
+        launches = [make.ENVIRONMENT, {"peer": "other", "cpu": "not seen"}, {"cpu": "Second CPU", "utc": "later"},
+                    {"cpu": "Second CPU"}]
+        make.pqwrite.write_file(self.folder / "r.h5", rows, [], launches)
+        _, text = self.made(self.folder / "r.h5")
+        self.assertEqual(text.count("launches that differ: cpu Example CPU, then Second CPU"), 1)
+        self.assertNotIn("then not seen", text)
 
     def test_several_files(self) -> None:
         for name in ("a", "b"):
             make.write(self.folder / f"{name}.h5", [make.run_row(8, "published", r) for r in range(5)], [])
-        done = run(self.folder / "a.h5", self.folder / "b.h5", "--out", self.out)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        report = (self.out / "report.md").read_text(encoding="utf-8")
-        self.assertEqual(cells(report, "a", "8")[3:], cells(report, "b", "8")[3:])
+        page, _ = self.made(self.folder / "a.h5", self.folder / "b.h5")
+        a, b = (one(page.tables["points"], file=name) for name in "ab")
+        self.assertEqual({**a, "file": ""}, {**b, "file": ""})
+
+    def test_emulated_networks_are_said(self) -> None:
+        _, text = self.report([make.run_row(8, "published", r, net=n) for n in ("none", "wan") for r in range(5)])
+        self.assertIn("**emulated**: wan", text)
+
+    def test_quoted_figures_are_apart(self) -> None:
+        page, text = self.report([make.run_row(16, "published", r) for r in range(5)])
+        row = rows(page.tables["quoted"], tokens="16", system="Lu et al. quantized BERT")[0]
+        self.assertEqual(row["time"], "16.5 ms online")
+        source = re.match(r"\[\d+\]", row["source"])[0]
+        found = [r for r in page.tables["sources"] if r[""] == source][0]
+        self.assertIn("2508.01636", found["paper"])
+        self.assertIn("quoted by a summary", found["how it was read"])
+        self.assertIn("Quoted. BERT-base", text)
+
+    def test_older_schema(self) -> None:
+        page, _ = self.made(OLD)
+        self.assertEqual(len(page.tables["points"]), 4)
+        row = one(page.tables["points"], tokens="3", protocol="published")
+        self.assertEqual(row["online bytes"], "4,904 / 4,904")
 
     def refused(self, path: Path, word: str) -> None:
         done = run(path, "--out", self.out)
@@ -127,7 +228,7 @@ class ReportTest(unittest.TestCase):
         self.refused(path, "not a result file")
         with h5py.File(path, "w") as f:
             f.attrs["format"], f.attrs["schema"] = "pqbert-results", 9
-        self.refused(path, "schema 9, this program reads schema 1")
+        self.refused(path, "schema 9, this program reads schema 1 to 3")
         make.write(path, [], [])
         self.refused(path, "no repetitions")
         make.write(path, make.sample_rows(), [])

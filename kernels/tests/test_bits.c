@@ -1,5 +1,7 @@
 /* bits.h against its definitions, value by value: packing in every width, ring arithmetic, truncation of shares. */
 #include "../bits.h"
+#include "../bits_variants.h"
+#include "../machine.h"
 #include "../ring.h"
 #include "../status.h"
 
@@ -95,6 +97,43 @@ static void unpacking_starts_anywhere(void **unused)
             }
         }
 }
+
+#if defined(__x86_64__)
+struct variant {
+    size_t (*pack)(uint8_t *dst, const void *src, size_t n, unsigned t);
+    size_t (*unpack)(void *dst, const uint8_t *src, size_t n, unsigned t);
+    bool (*runs)(void);
+    unsigned widest;
+};
+
+/* Each by itself: on machines that have several, bits.h leaves little to the second. */
+static void variants_are_the_plain_ones(void **unused)
+{
+    static const struct variant all[] = { { pq_bits_pack_vbmi, pq_bits_unpack_vbmi, pq_cpu_vbmi, 7 },
+                                          { pq_bits_pack_bmi2, pq_bits_unpack_bmi2, pq_cpu_bmi2, 15 } };
+    (void)unused;
+    for (size_t v = 0; v < sizeof all / sizeof *all; v++)
+        for (unsigned t = 1; t <= all[v].widest && all[v].runs(); t++)
+            for (size_t l = 0; l < LENGTHS && t != 8; l++) {
+                const size_t n = lengths[l], bytes = pq_bits_bytes(n, t), memory = n * pq_ring_bytes(t);
+                void *values = random_elements(n, t);
+                uint8_t *packed = guarded(bytes), *plain = guarded(bytes), *back = guarded(memory);
+                pq_bits_pack_plain(plain, values, n, t);
+                const size_t done = all[v].pack(packed, values, n, t);
+                assert_true(done <= n && done % 8 == 0 && done + 8 * 16 > n);
+                assert_memory_equal(packed, plain, done * t / 8);
+                expect_guard(packed, bytes);
+                assert_true(all[v].unpack(back, plain, n, t) <= n);
+                expect_guard(back, memory);
+                for (size_t i = 0; i < done; i++)
+                    assert_int_equal(pq_ring_get(back, i, t), pq_ring_get(values, i, t) & pq_ring_mask(t));
+                free(values);
+                free(packed);
+                free(plain);
+                free(back);
+            }
+}
+#endif
 
 /* The rings that hold shares: any width up to 32, operands with anything above it, results in place of operands. */
 static void sums_and_differences_wrap(void **unused)
@@ -205,6 +244,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packing_is_a_string_of_bits),  cmocka_unit_test(unpacking_starts_anywhere),
         cmocka_unit_test(sums_and_differences_wrap),    cmocka_unit_test(truncation_is_its_definition),
+#if defined(__x86_64__)
+        cmocka_unit_test(variants_are_the_plain_ones),
+#endif
         cmocka_unit_test(truncation_rounds_without_bias), cmocka_unit_test(rings_convert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

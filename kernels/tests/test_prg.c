@@ -191,6 +191,40 @@ static void addresses_do_not_meet(void **unused)
     pq_prg_free(NULL);
 }
 
+/* Bit by bit from the filled stream, for every width, number and place of tables. */
+static void entries_are_bits_of_the_stream(void **unused)
+{
+    (void)unused;
+    enum { MOST = 300, TABLE_BITS = 512 };
+    static const unsigned widths[] = { 1, 4, 8, 16, 32 };
+    struct pq_prg *prg = any_prg();
+    uint8_t *stream = pq_alloc((MOST + 8) * TABLE_BITS / 8), out[4 * MOST + 4];
+    uint16_t index[MOST];
+    pq_prg_fill(prg, at, 0, (MOST + 8) * TABLE_BITS / 8, stream);
+    for (size_t k = 0; k < sizeof widths / sizeof *widths; k++)
+        for (size_t n = 0; n <= MOST; n += n < 70 ? 1 : 23)
+            for (size_t step = 8; step <= TABLE_BITS; step *= 4) {
+                const unsigned w = widths[k], width = w == 32 ? 4 : w == 16 ? 2 : 1;
+                const size_t first = n % 5 * step / w * w;
+                const uint32_t mask = n % 2 || w < 4 ? UINT32_MAX >> (32 - w) : UINT32_MAX >> (35 - w);
+                for (size_t i = 0; i < n; i++)
+                    index[i] = (uint16_t)(next() % (TABLE_BITS / w));
+                memset(out, 0xee, sizeof out);
+                pq_prg_entries(prg, at, first, (step + w - 1) / w * w, index, n, w, mask, out);
+                for (size_t i = 0; i < n; i++) {
+                    const size_t bit = first + i * ((step + w - 1) / w * w) + index[i] * w;
+                    uint32_t expected = 0, got = 0;
+                    for (unsigned b = 0; b < w; b++)
+                        expected |= (uint32_t)(stream[(bit + b) / 8] >> ((bit + b) % 8) & 1) << b;
+                    memcpy(&got, out + i * width, width);
+                    assert_int_equal(got, expected & mask);
+                }
+                assert_int_equal(out[n * width], 0xee);
+            }
+    free(stream);
+    pq_prg_free(prg);
+}
+
 /* Every length up to a few batches of either variant, from odd places; and scattered blocks. */
 static void both_variants_are_equal(void **unused)
 {
@@ -221,6 +255,7 @@ int main(void)
         cmocka_unit_test(known_vectors),                 cmocka_unit_test(fill_is_the_blocks_in_order),
         cmocka_unit_test(scattered_blocks_are_the_same), cmocka_unit_test(any_slice_is_part_of_the_whole),
         cmocka_unit_test(threads_get_the_same),          cmocka_unit_test(addresses_do_not_meet),
+        cmocka_unit_test(entries_are_bits_of_the_stream),
     };
     const struct CMUnitTest both[] = { cmocka_unit_test(both_variants_are_equal) };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

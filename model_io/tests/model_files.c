@@ -97,8 +97,10 @@ void reseal(const char *path, const struct pq_model_file_kind *kind, uint32_t ve
 {
     size_t bytes;
     char *data = slurp(path, &bytes);
+    struct pq_seal_kind seal = kind->seal;
+    seal.version = version;
     int fd = open(path, O_WRONLY | O_TRUNC);
-    CHECK_OK(pq_seal_write(fd, path, kind->name, version, data + PQ_SEAL_BYTES, bytes - PQ_SEAL_BYTES, &err), &err);
+    CHECK_OK(pq_seal_write(fd, path, &seal, data + PQ_SEAL_BYTES, bytes - PQ_SEAL_BYTES, &err), &err);
     assert_int_equal(close(fd), 0);
     free(data);
 }

@@ -3,7 +3,6 @@
 #define PQ_MODEL_FILES_H
 
 #include "../model_file.h"
-#include "../seal.h"
 #include "../synth.h"
 #include "check.h"
 

@@ -10,12 +10,12 @@
 
 #include <cmocka.h>
 
-#include "../../model_io/splitmix.h"
 #include "../arena.h"
 #include "../clear.h"
 #include "../engine_plain.h"
 #include "../engine_replay.h"
 #include "../stream.h"
+#include "exact_model.h"
 
 enum { SETUP_NUMBER = 77, INFERENCE = 5, OP = 9 };
 
@@ -34,62 +34,7 @@ struct fixture {
 
 static inline uint32_t draw(struct fixture *f)
 {
-    return (uint32_t)(pq_splitmix_next(&f->random) >> 32);
-}
-
-static inline void draw_codes(struct fixture *f, int8_t *code, size_t count, int low, int high)
-{
-    for (size_t i = 0; i < count; i++)
-        code[i] = (int8_t)(low + (int)(draw(f) % (uint32_t)(high - low + 1)));
-}
-
-/* Multipliers and biases are multiples of what truncation to `table_bits` (8 without a table) drops. */
-static inline void draw_linear(struct fixture *f, struct pq_linear *l)
-{
-    unsigned drop = 16 - (l->table_bits ? l->table_bits : PQ_HIDDEN_BITS);
-    for (size_t i = 0; i < (size_t)l->out * l->in; i++)
-        l->weight[i] = (int8_t)(draw(f) & 1 ? 1 : -1);
-    for (size_t o = 0; o < l->out; o++) {
-        l->multiplier[o] = (uint16_t)((1 + draw(f) % 3) << drop);
-        l->bias[o] = (uint16_t)(draw(f) << drop);
-    }
-    if (l->table)
-        draw_codes(f, l->table, (size_t)l->out << l->table_bits, -8, 7);
-}
-
-static inline void draw_floats(struct fixture *f, float *x, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        x[i] = (float)pq_splitmix_bell(&f->random);
-}
-
-/* A random model of which no truncation drops a one: multipliers and biases are multiples of what is dropped, scores
- * and variances keep all their bits (and wrap), all scores weigh the same (with 2 or 4 tokens a row's sum and its
- * probabilities are multiples too), and 1/sqrt is a multiple of 2^20. Stochastic rounding and rounding to nearest then
- * agree. */
-static inline void draw_exact_model(struct fixture *f)
-{
-    const struct pq_shape *s = &f->plan.shape;
-    for (uint32_t i = 0; i < s->layers; i++) {
-        struct pq_layer *l = &f->model.layer[i];
-        for (int id = 0; id < PQ_LINEARS_PER_LAYER; id++)
-            draw_linear(f, &l->linear[id]);
-        draw_codes(f, l->score_clamp, 64, -8, 7);
-        draw_codes(f, l->context, (size_t)s->hidden << pq_context_trunc(s->trunc), -8, 7);
-        for (int n = 0; n < 2; n++) {
-            for (size_t v = 0; v < (size_t)1 << s->var_trunc; v++)
-                l->norm[n].rsqrt[v] = draw(f) << 20;
-            draw_codes(f, l->norm[n].code, (size_t)s->hidden << s->norm_trunc, -8, 7);
-            draw_codes(f, l->norm[n].residual, (size_t)s->hidden << s->norm_trunc, -127, 127);
-        }
-    }
-    draw_linear(f, &f->model.pooler);
-    draw_linear(f, &f->model.classifier);
-    draw_floats(f, f->embedding.word, (size_t)s->vocab * s->hidden);
-    draw_floats(f, f->embedding.position, (size_t)s->max_seq * s->hidden);
-    draw_floats(f, f->embedding.gamma, s->hidden);
-    f->embedding.code_step = 0.4F;
-    f->embedding.residual_step = 0.05F;
+    return exact_draw(&f->random);
 }
 
 /* plan: all but the shape's positions, ranks and softmax, which are set here. */
@@ -98,13 +43,12 @@ static inline void fixture_open_plan(struct fixture *f, struct pq_plan plan, con
     const uint8_t key[3][16] = { { 1, 2, 3 }, { 4, 5, 6 }, { 7, 8, 9 } };
     *f = (struct fixture){ .random = 1 };
     f->plan = plan;
-    f->plan.shape.score_top = plan.shape.score_trunc;
-    f->plan.shape.var_top = plan.shape.var_trunc;
+    exact_shape(&f->plan.shape);
     f->plan.ranks = 1;
     f->plan.softmax = pq_softmax_widths((uint32_t)plan.seq);
     pq_model_create(&f->model, &f->plan.shape);
     pq_embedding_create(&f->embedding, &f->plan.shape);
-    draw_exact_model(f);
+    exact_model_draw(&f->random, &f->plan.shape, &f->model, &f->embedding);
     f->s01 = pq_prg_create(key[0]);
     f->s02 = pq_prg_create(key[1]);
     f->s12 = pq_prg_create(key[2]);

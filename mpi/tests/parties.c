@@ -102,12 +102,15 @@ void parties_run(struct parties *p, const char *what, void (*body)(struct partie
 
     pq_link_phase(&p->link, PQ_OFFLINE, PQ_OP_INPUT);
     if (role == PQ_P0) {
-        pq_stage_open(&p->dealer.stage, &p->link);
+        for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+            pq_stage_open(pq_stage_of(&p->dealer, r), &p->link, r);
         body(p, &p->dealer.engine, user);
-        pq_stage_flush(&p->dealer.stage);
-        pq_stage_close(&p->dealer.stage);
-    } else if (role == PQ_P2) {
-        pq_material_receive(&p->party.material, &p->link, p->cost.stage.bytes);
+        for (enum pq_role r = PQ_P1; r <= PQ_P2; r++) {
+            pq_stage_flush(pq_stage_of(&p->dealer, r));
+            pq_stage_close(pq_stage_of(&p->dealer, r));
+        }
+    } else {
+        pq_material_receive(&p->party.material, &p->link, p->cost.stage[role].bytes);
     }
     pq_draws_free(&p->party.draws);
     if (role != PQ_P0) {
@@ -120,7 +123,7 @@ void parties_run(struct parties *p, const char *what, void (*body)(struct partie
     pq_link_phase(&p->link, PQ_ONLINE, PQ_OP_INPUT);
     if (role != PQ_P0 || p->party.engine.plan.protocol == PQ_PUBLISHED)
         body(p, &p->party.engine, user);
-    if (role == PQ_P2)
+    if (role != PQ_P0)
         pq_material_done(&p->party.material);
 
     for (int phase = PQ_OFFLINE; phase <= PQ_ONLINE; phase++) {

@@ -74,15 +74,16 @@ static void lookup_pair(struct parties *p, struct pq_engine *e, void *user)
     row_dim.len = 1;
     row_dim.all = TIMES * rows;
     int32_t *x = pq_alloc(4 * n), *row = pq_alloc(4 * n);
-    uint32_t *content = pq_alloc(4 * entries), *y = pq_alloc(4 * n);
+    uint32_t *y = pq_alloc(4 * n);
+    uint16_t *content = pq_alloc(2 * entries);
     for (size_t i = 0; i < n; i++)
         x[i] = (int32_t)(i / rows % 16);
     for (size_t i = 0; i < TIMES * rows; i++)
         row[i] = (int32_t)(i % rows);
     for (size_t i = 0; i < entries; i++)
-        content[i] = (uint32_t)table_value(0, i, 0);
+        content[i] = (uint16_t)table_value(0, i, 0);
     struct pq_table table = { .index_bits = 4, .index2_bits = t->index2_bits, .outputs = 1, .out_bits = { t->out_bits },
-                              .content_bytes = { 4 }, .content = { content }, .channels = 1 };
+                              .content_bytes = { 2 }, .content = { content }, .channels = 1 };
     struct pq_add xs = parties_share(p, e, dim, 4, x), rs = parties_share(p, e, row_dim, t->index2_bits, row);
     e->op++;
     struct pq_opened xo = e->ops->open(e, xs);

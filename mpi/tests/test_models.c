@@ -1,6 +1,7 @@
 /* Whole inferences between real parties: every G, thread count, protocol, maximum, kind of tables and kernel gives a
  * VALID verdict, the predicted counts, and, for the same protocol and variants, the same logits bit for bit. Run under
- * mpirun -n 15 (or fewer: the splits that fit). */
+ * mpirun -n 15 (or fewer: the splits that fit). PQ_EXTENDED=1: every split with every number of threads; test_random.c
+ * has the rest of the shapes. `test_models threads`: one model alone, on three threads a rank. */
 #include "models.h"
 
 #include <stdlib.h>
@@ -99,6 +100,20 @@ static void repetitions(struct parties *p, const struct tiny *t)
     }
 }
 
+/* For the thread sanitizer: products and chunks large enough that every parallel loop has work for all. */
+static void on_threads(struct parties *p)
+{
+    struct tiny t;
+    tiny_make(&t, "layers=1,hidden=250,heads=10,ffn=501,vocab=50,max_seq=64");
+    for (int v = 0; v < 8; v++) {
+        const struct point at = { .seq = 64, .ranks = 1, .threads = 3, .maximum = v & 2 ? PQ_COUNT : PQ_TREE,
+                                  .protocol = v & 1 ? PQ_PUBLISHED : PQ_PREPROCESSED,
+                                  .tables = v & 4 ? PQ_COMPACT : PQ_DIRECT };
+        point_run(p, &t, &at, 1, NULL);
+    }
+    tiny_free(&t);
+}
+
 /* The comparison of counts must be able to fail: another point's prediction is not this one's. */
 static void counts_can_disagree(struct parties *p, const struct tiny *t)
 {
@@ -140,11 +155,17 @@ int main(int argc, char **argv)
     };
     struct parties p;
     struct tiny t;
+    const char *extended = getenv("PQ_EXTENDED");
+    const bool all = extended && !strcmp(extended, "1");
     parties_start(&p, &argc, &argv);
+    if (argc > 1 && !strcmp(argv[1], "threads")) {
+        on_threads(&p);
+        return parties_finish(&p);
+    }
 
     tiny_make(&t, "layers=2,hidden=60,heads=5,ffn=98,vocab=50,max_seq=40");
     for (size_t i = 0; i < LENGTHS; i++)
-        every_variant(&p, &t, (struct point){ .seq = lengths[i] }, true);
+        every_variant(&p, &t, (struct point){ .seq = lengths[i] }, all);
     every_variant(&p, &t, (struct point){ .seq = 7, .batch = 2 }, false);
     every_variant(&p, &t, (struct point){ .seq = 1, .batch = 3 }, false);
     every_kernel(&p, &t);

@@ -295,19 +295,6 @@ static void replay_truncation_is_unbiased(void **state)
     fixture_close(&f);
 }
 
-static void replay_counts_what_leaves_its_range(void **state)
-{
-    const int32_t z[] = { 0, 2047, -2048, 2048, -2049, 30000, 1024, -1 };
-    struct fixture f;
-    (void)state;
-    open_usual(&f);
-    struct pq_add x = value_of(&f, pq_clear_dim(1, 1, 8), 16, z, true);
-    (void)f.r->ops->truncate(f.r, x, 12, 12, true);
-    assert_int_equal(pq_replay_ranges(f.replay)[0].values, 8);
-    assert_int_equal(pq_replay_ranges(f.replay)[0].wrapped, 3);
-    fixture_close(&f);
-}
-
 static void replay_memory_is_predicted(void **state)
 {
     struct pq_shape s;
@@ -347,7 +334,6 @@ int main(void)
         cmocka_unit_test(replay_equals_plain_where_nothing_is_rounded),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(replay_truncation_is_unbiased),
-        cmocka_unit_test(replay_counts_what_leaves_its_range),
         cmocka_unit_test(replay_memory_is_predicted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,17 @@ static void reshare_code_steps_give_x2(void **state)
     fixture_close(&f);
 }
 
+/* P1's share of an entry of the table of element (or row) number e: from s01 where P2 stores its half, else the value
+ * less what s02 gives P2; `run` elements in turn (engine.h, read). */
+static uint32_t half_of(const struct fixture *f, size_t e, size_t run, unsigned stream, unsigned bits, uint64_t entry,
+                        int32_t value)
+{
+    const uint32_t mask = pq_ring_mask(bits);
+    if (e / run % 2 == 0)
+        return drawn(f->s01, stream, pq_entry_bits(bits), entry) & mask;
+    return ((uint32_t)value - drawn(f->s02, stream, pq_entry_bits(bits), entry)) & mask;
+}
+
 static void look_ups_take_the_right_entries(void **state)
 {
     int8_t bytes[2][1 << 6];
@@ -192,8 +203,8 @@ static void look_ups_take_the_right_entries(void **state)
     struct fixture f;
     (void)state;
     open_as(&f, 0);
-    draw_codes(&f, bytes[0], 64, -8, 7);
-    draw_codes(&f, bytes[1], 64, -127, 127);
+    exact_codes(&f.random, bytes[0], 64, -8, 7);
+    exact_codes(&f.random, bytes[1], 64, -127, 127);
     for (int i = 0; i < 256; i++)
         words[i] = draw(&f);
 
@@ -208,8 +219,8 @@ static void look_ups_take_the_right_entries(void **state)
         for (int o = 0; o < 2; o++) {
             assert_clear_equal(y[o], z[o]);
             for (size_t i = 0; i < pq_dim_count(x.dim); i++)
-                assert_int_equal(share_at(y[o], i), drawn(f.s01, PQ_S_TABLE + (unsigned)o, pq_entry_bits(out[k][o]),
-                                 i * 64 + ((const uint32_t *)x.delta)[i]) & pq_ring_mask(out[k][o]));
+                assert_int_equal(share_at(y[o], i), half_of(&f, i, 256, PQ_S_TABLE + (unsigned)o, out[k][o],
+                                 i * 64 + ((const uint32_t *)x.delta)[i], y[o].clear[i]));
         }
     }
 
@@ -225,8 +236,8 @@ static void look_ups_take_the_right_entries(void **state)
         assert_int_equal(d.clear[i], index);
         assert_int_equal((delta + ((const uint32_t *)d.offset)[i]) & 15, index);
         assert_int_equal((uint32_t)y.clear[i], words[index << 4 | ((uint32_t)row.clear[j] & 15)]);
-        uint64_t entry = i * 256 + delta * 16 + ((const uint32_t *)row.delta)[j];
-        assert_int_equal(share_at(y, i), drawn(f.s01, PQ_S_TABLE, 32, entry));
+        uint64_t entry = (j * 7 + i / 50 % 7) * 256 + ((const uint32_t *)row.delta)[j] * 16 + delta;
+        assert_int_equal(share_at(y, i), half_of(&f, j, 32, PQ_S_TABLE, 32, entry, y.clear[i]));
     }
     fixture_close(&f);
 }
@@ -250,8 +261,9 @@ static void maxima_take_the_right_entries(void **state)
                     assert_int_equal(share_at(y, to), share_at(us, (g * len + len - 1) * width + w));
                     continue;
                 }
-                uint64_t entry = ((g * h + j) * width + w) * 256 + delta[a] * 16 + delta[b];
-                assert_int_equal(share_at(y, to), drawn(f.s01, PQ_S_TABLE, 4, entry));
+                const size_t e = (g * h + j) * width + w;
+                uint64_t entry = e * 256 + delta[a] * 16 + delta[b];
+                assert_int_equal(share_at(y, to), half_of(&f, e, 256, PQ_S_TABLE, 4, entry, y.clear[to]));
             }
     for (unsigned bits = 3; bits <= 9; bits += 6) {
         struct pq_add c = f.r->ops->count_at_least(f.r, u, bits);
@@ -261,7 +273,8 @@ static void maxima_take_the_right_entries(void **state)
             uint32_t sum = 0;
             for (size_t j = 0; j < len; j++) {
                 size_t e = (g * len + j) * width + w;
-                sum += drawn(f.s01, PQ_S_TABLE, bits <= 8 ? 8 : 16, (e * 16 + delta[e]) * 16 + lane);
+                const int32_t reached = u.clear[e] >= (int32_t)lane - 7;
+                sum += half_of(&f, e, 256, PQ_S_TABLE, bits <= 8 ? 8 : 16, (e * 16 + delta[e]) * 16 + lane, reached);
             }
             assert_int_equal(share_at(c, i), sum & pq_ring_mask(bits));
         }

@@ -1,7 +1,7 @@
 /* A verdict that cannot fail is worth nothing: each party in turn does one small thing wrong, between set-up and the
  * inference, and the verdict must be INVALID; with the fault undone it must be VALID again, in the same session. Run
- * under mpirun -n 6 (and 3: without a rank that differs from others of its party). `test_verdict reuse` must be stopped
- * by an assertion. */
+ * under mpirun -n 6 (and 3: without a rank that differs from others of its party). `test_verdict reuse WHO BACK` must
+ * be stopped by an assertion. */
 #include "models.h"
 
 #include <stdlib.h>
@@ -143,7 +143,7 @@ static enum pq_verdict fall_behind(struct bench *b)
 {
     if (b->p->group.role == b->who) {
         b->s->repetition--;
-        b->s->party.inference--; /* what a party checks its count against */
+        b->s->fresh--; /* what a party checks its count against */
     }
     return PQ_WRONG;
 }
@@ -152,7 +152,7 @@ static void catch_up(struct bench *b)
 {
     if (b->p->group.role == b->who) {
         b->s->repetition++;
-        b->s->party.inference++;
+        b->s->fresh++;
     }
 }
 
@@ -202,7 +202,7 @@ static void every_fault(struct parties *p, const struct tiny *t, const struct po
     parties_check(p, m.verdict == PQ_VALID, "%s: verdict %d without a fault", point_name(at), (int)m.verdict);
     for (int who = PQ_P0; who < PQ_ROLES; who++) {
         b.who = (enum pq_role)who;
-        for (b.operand = 0; b.operand <= (at->protocol == PQ_PUBLISHED); b.operand++)
+        for (b.operand = 0; b.operand < (at->protocol == PQ_PUBLISHED ? 2 : 1); b.operand++)
             for (b.layer = 0; b.layer < 4 * (size_t)t->shape.layers + 2; b.layer++)
                 try_fault(&b, &flip);
         b.layer = 0;
@@ -231,8 +231,9 @@ static void unchecked_is_not_valid(struct parties *p, const struct tiny *t)
     free(b.token);
 }
 
-/* All parties agree to use an inference number again: P1 must end the job. Does not return. */
-static void reuse(struct parties *p, const struct tiny *t)
+/* `who` (-1: all parties) would use an inference number again, the `back`-th before the next: its ranks must end the
+ * job. Does not return. */
+static void reuse(struct parties *p, const struct tiny *t, int who, uint32_t back)
 {
     const struct point at = { .seq = 6, .ranks = 1, .protocol = PQ_PREPROCESSED, .no_verify = true };
     const struct pq_session_setup setup = point_setup(p, t, &at);
@@ -240,11 +241,11 @@ static void reuse(struct parties *p, const struct tiny *t)
     struct pq_measurement m;
     uint32_t *token = point_input(t, &at);
     pq_session_open(&s, &setup);
-    for (int i = 0; i < 3; i++) {
-        pq_session_repeat(&s, token, &m);
-        if (i == 1)
-            s.repetition--;
-    }
+    pq_session_repeat(&s, token, &m);
+    pq_session_repeat(&s, token, &m);
+    if (who < 0 || (int)p->group.role == who)
+        s.repetition -= back;
+    pq_session_repeat(&s, token, &m);
     parties_check(p, false, "an inference number was used twice");
     exit(parties_finish(p));
 }
@@ -255,8 +256,8 @@ int main(int argc, char **argv)
     struct tiny t;
     parties_start(&p, &argc, &argv);
     tiny_make(&t, "layers=2,hidden=60,heads=5,ffn=98,vocab=50,max_seq=40,labels=3");
-    if (argc > 1 && !strcmp(argv[1], "reuse"))
-        reuse(&p, &t);
+    if (argc > 3 && !strcmp(argv[1], "reuse"))
+        reuse(&p, &t, atoi(argv[2]), (uint32_t)atoi(argv[3]));
     for (size_t ranks = 1; ranks <= 2 && ranks <= p.group.ranks_max; ranks++)
         for (int protocol = PQ_PUBLISHED; protocol <= PQ_PREPROCESSED; protocol++)
             every_fault(&p, &t, &(struct point){ .seq = 6, .ranks = ranks, .kernel = "ref",

@@ -16,11 +16,14 @@ static void fill(const struct pq_table *t, void *row, uint64_t salt)
 {
     for (size_t f = 0; f < t->fields; f++) {
         char *value = (char *)row + t->field[f].offset;
+        double real = (double)salt + (double)f / 8;
         uint64_t number = salt * 1000 + f + ((uint64_t)1 << 53); /* not exact as a double */
         if (t->field[f].kind == PQ_KIND_text)
             snprintf(value, PQ_NAME, "%s", t->field[f].name);
         else if (t->field[f].kind == PQ_KIND_u64)
             memcpy(value, &number, sizeof number);
+        else
+            memcpy(value, &real, sizeof real);
     }
 }
 

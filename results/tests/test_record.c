@@ -91,8 +91,34 @@ static void counts_points(void **state)
     like = b;
     memset(like.protocol + strlen(like.protocol) + 1, 'x', 5); /* behind the end of the text */
     assert_int_equal(pq_results_count(r, &like), 1);
+    assert_int_equal(pq_results_first(r, &like), 1);
+    like.seq_len = 9;
+    assert_int_equal(pq_results_first(r, &like), 3);
+    a.repetition = 2;
+    snprintf(a.verdict, sizeof a.verdict, "UNCHECKED");
+    assert_int_equal(pq_results_add_run(r, &a, &err), PQ_OK);
+    assert_int_equal(pq_results_first(r, &a), 0);
+    assert_int_equal(pq_results_count(r, &a), 2); /* who does not check need not measure again */
+    snprintf(a.verdict, sizeof a.verdict, "VALID");
+    assert_int_equal(pq_results_count(r, &a), 1);
+    snprintf(a.verdict, sizeof a.verdict, "INVALID");
+    assert_int_equal(pq_results_count(r, &a), 1);
     pq_results_close(r);
     pq_results_close(NULL);
+}
+
+static void throughput(void **state)
+{
+    (void)state;
+    struct pq_run_record run = sample_run(8, "published", 0);
+    run.batch = 5;
+    run.online_ns = 250000000;
+    assert_true(pq_run_throughput(&run) == 20);
+    run.online_ns = 0;
+    assert_true(pq_run_throughput(&run) == 0);
+    run.online_ns = 1;
+    snprintf(run.verdict, sizeof run.verdict, "INVALID");
+    assert_true(pq_run_throughput(&run) == 0);
 }
 
 static void keeps_changed_environments(void **state)
@@ -272,7 +298,7 @@ static void specification_is_complete(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),          TEST(counts_points), TEST(keeps_changed_environments),
+        TEST(round_trip),          TEST(counts_points), TEST(throughput), TEST(keeps_changed_environments),
         TEST(refuses_with_reason), TEST(survives_kill), TEST(survives_full_disk),
         TEST(plain_hdf5),          TEST(specification_is_complete),
     };

@@ -3,11 +3,13 @@
 
 #include "../record_store.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <hdf5.h>
@@ -72,7 +74,7 @@ static void other_versions(void **state)
     hid_t file = H5Fopen("r.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     set_schema(file, 7);
     H5Fclose(file);
-    refuses("r.h5", "schema 7, this program reads schema 1");
+    refuses("r.h5", "schema 7, this program reads schema 1 to 3");
 
     file = H5Fopen("r.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     set_schema(file, PQ_SCHEMA_VERSION);
@@ -88,28 +90,118 @@ static void other_versions(void **state)
     refuses("s.h5", "fields of /runs differ");
 }
 
-/* Cut anywhere: refused, or only the unused end was lost and every row is there. */
+/* A file that the first version of the program wrote: read, its later fields as SCHEMA.md says, and continued. */
+static void older_schema(void **state)
+{
+    (void)state;
+    size_t bytes, runs, ops;
+    char *data = sample_read_file(PQ_SCHEMA1, &bytes);
+    sample_write_file("old.h5", data, bytes);
+    free(data);
+    struct pq_error err = { "" };
+    struct pq_results *r;
+    if (pq_results_read("old.h5", &r, &err) != PQ_OK)
+        fail_msg("%s", err.text);
+    const struct pq_run_record *run = pq_results_runs(r, &runs);
+    pq_results_ops(r, &ops);
+    assert_int_equal(runs, 12);
+    assert_true(ops > 12);
+    for (size_t i = 0; i < runs; i++) {
+        assert_string_equal(run[i].system, "pqbert");
+        assert_string_equal(run[i].model, "small");
+        assert_string_equal(run[i].together, "");
+        assert_string_equal(run[i].verdict, "VALID");
+        assert_int_equal(run[i].parties, 3);
+        assert_int_equal(run[i].hidden, 24);
+        assert_int_equal(run[i].online_bytes, run[i].online_bytes_predicted);
+        assert_true(run[i].online_ns > 0 && isnan(run[i].relative_error));
+    }
+    assert_int_equal(run[0].online_bytes, 4904); /* as the program that wrote it showed */
+    pq_results_close(r);
+
+    sample_write("old.h5", true, 8, 1);
+    assert_int_equal(pq_results_read("old.h5", &r, &err), PQ_OK);
+    run = pq_results_runs(r, &runs);
+    assert_int_equal(runs, 13);
+    assert_string_equal(run[11].system, "pqbert");
+    pq_results_close(r);
+}
+
+/* As many entries as can be held, so that merging could not add its own. */
+static void too_many_entries(void **state)
+{
+    (void)state;
+    sample_write("r.h5", false, 8, 1);
+    hid_t file = H5Fopen("r.h5", H5F_ACC_RDWR, H5P_DEFAULT), place = H5Gopen2(file, "environment", H5P_DEFAULT);
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5G_info_t info;
+    for (int i = 0; H5Gget_info(place, &info) >= 0 && info.nlinks < 48; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "more%d", i);
+        hid_t entry = H5Dcreate2(place, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(entry >= 0 && H5Dwrite(entry, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, "x") >= 0);
+        H5Dclose(entry);
+    }
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Gclose(place);
+    H5Fclose(file);
+    refuses("r.h5", "damaged or cut short (environment)");
+}
+
+/* Our fields in a file that says it is older: what it need not have may lack, and nothing else. */
+static void schema_and_fields_disagree(void **state)
+{
+    (void)state;
+    sample_write("r.h5", false, 8, 1);
+    hid_t file = H5Fopen("r.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    set_schema(file, 1);
+    H5Fclose(file);
+    refuses("r.h5", "fields of /runs differ from this program's (their number)");
+    size_t bytes;
+    char *data = sample_read_file(PQ_SCHEMA1, &bytes);
+    sample_write_file("old.h5", data, bytes);
+    free(data);
+    file = H5Fopen("old.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    set_schema(file, 2);
+    H5Fclose(file);
+    refuses("old.h5", "fields of /runs differ from this program's (their number)");
+    file = H5Fopen("old.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    set_schema(file, 0);
+    H5Fclose(file);
+    refuses("old.h5", "schema 0, this program reads schema 1 to 3");
+}
+
+/* Where the file ends, as the superblock says (version 2 or 3). */
+static size_t stored_end(const char *data)
+{
+    uint64_t end;
+    assert_true(data[8] == 2 || data[8] == 3);
+    memcpy(&end, data + 28, sizeof end);
+    return (size_t)end;
+}
+
+/* Cut anywhere: refused. HDF5's parts start at multiples of 8. Files of older programs have an unused end, and what
+ * lacks only of that is whole. */
 static void cut_short(void **state)
 {
     (void)state;
-    size_t bytes, runs;
+    size_t bytes[2];
     sample_write("r.h5", false, 8, 3);
-    char *data = sample_read_file("r.h5", &bytes);
-    for (size_t keep = 0; keep < bytes - bytes / 16; keep += 1 + keep / 16) {
-        sample_write_file("cut.h5", data, keep);
-        refuses("cut.h5", keep < 8 ? "not an HDF5 file" : "damaged");
-    }
-    for (size_t keep = bytes - bytes / 16; keep < bytes; keep += 61) {
-        struct pq_error err;
+    char *data[2] = { sample_read_file("r.h5", &bytes[0]), sample_read_file(PQ_SCHEMA1, &bytes[1]) };
+    assert_int_equal(stored_end(data[0]), bytes[0]);
+    for (int f = 0; f < 2; f++) {
+        sample_write_file("cut.h5", data[f], stored_end(data[f]));
+        struct pq_error err = { "" };
         struct pq_results *r;
-        sample_write_file("cut.h5", data, keep);
-        enum pq_status status = pq_results_read("cut.h5", &r, &err);
-        if (status == PQ_OK)
-            pq_results_runs(r, &runs);
-        assert_true(status == PQ_USER || (status == PQ_OK && runs == 3));
+        assert_int_equal(pq_results_read("cut.h5", &r, &err), PQ_OK);
         pq_results_close(r);
+        for (size_t keep = stored_end(data[f]) - 1; keep > 0; keep -= keep < 64 || keep % 8 ? 1 : 8) {
+            assert_int_equal(truncate("cut.h5", (off_t)keep), 0);
+            refuses("cut.h5", keep < 8 ? "not an HDF5 file" : "damaged");
+        }
+        free(data[f]);
     }
-    free(data);
 }
 
 /* One byte of a row changed on the disk: the checksum sees it. */
@@ -161,7 +253,8 @@ int main(void)
 {
     H5dont_atexit();
     const struct CMUnitTest tests[] = {
-        TEST(foreign_files), TEST(other_versions), TEST(cut_short), TEST(rows_have_checksums), TEST(bent_anywhere),
+        TEST(foreign_files), TEST(other_versions),      TEST(older_schema), TEST(schema_and_fields_disagree),
+        TEST(too_many_entries), TEST(cut_short),     TEST(rows_have_checksums), TEST(bent_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

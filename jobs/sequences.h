@@ -1,0 +1,34 @@
+/* What P1 brings: token sequences, one of a token file, or one of each text. */
+#ifndef PQ_SEQUENCES_H
+#define PQ_SEQUENCES_H
+
+#include "../model_io/model.h"
+#include "options.h"
+
+struct pq_sequences {
+    size_t count, tokens; /* sequences, and ids of all of them */
+    uint32_t *length;     /* [count] */
+    uint32_t *token;      /* [tokens], one sequence behind the other; NULL where they are not known */
+    size_t cut;           /* texts that were longer than the model takes */
+    size_t length_room, token_room;
+};
+
+/* Whether the options name an input at all. */
+bool pq_sequences_given(const struct pq_options *o);
+
+/* Reads --tokens, --text, --text-file or standard input; called by `plain` and by P1's first rank, so by no process of
+ * another party. world_rank: of the caller, for advice. PQ_USER, one line: no such file, not UTF-8 (with line and
+ * byte), no line, a model without words, too many ids. Everything is read before the first inference starts. */
+PQ_MUST_USE enum pq_status pq_sequences_read(const struct pq_options *o, const struct pq_embedding *embedding,
+                                             size_t world_rank, struct pq_sequences *q, struct pq_error *err);
+
+/* Room for sizes that are known; without room for ids where tokens is 0. */
+void pq_sequences_create(struct pq_sequences *q, size_t count, size_t tokens);
+void pq_sequences_free(struct pq_sequences *q);
+
+/* The lengths that occur, each once. PQ_USER where they are more than a list holds. */
+PQ_MUST_USE enum pq_status pq_sequences_lengths(const struct pq_sequences *q, struct pq_list *lengths,
+                                                struct pq_error *err);
+const uint32_t *pq_sequences_token(const struct pq_sequences *q, size_t which);
+
+#endif

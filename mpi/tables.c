@@ -1,0 +1,66 @@
+#include "tables.h"
+
+#include "../kernels/ring.h"
+#include "../kernels/table.h"
+
+enum { MAX_TABLE_WORDS = 2048, AT_ONCE = 64 }; /* 2^12 entries of 32 bits; tables whose halves are drawn together */
+
+void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned w,
+                    void (*make)(uint64_t *table, size_t i, const void *user), const void *user)
+{
+    const size_t chunk = pq_stage_chunk(each);
+    PQ_ASSERT(each <= MAX_TABLE_WORDS * sizeof(uint64_t));
+    for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
+        struct pq_prg *prg = role == PQ_P1 ? c->s02 : c->s01;
+        const size_t held = pq_held(role, first, n, PQ_RUN);
+        for (size_t k0 = 0; k0 < held; k0 += chunk) {
+            const size_t m = held - k0 < chunk ? held - k0 : chunk;
+            uint8_t *dst = pq_stage_reserve(pq_stage_of(c, role), m * each);
+#pragma omp parallel for schedule(static)
+            for (size_t k = 0; k < m; k += AT_ONCE) {
+                uint64_t table[MAX_TABLE_WORDS];
+                for (size_t j = k, some; j < m && j < k + AT_ONCE; j += some) {
+                    const size_t e = pq_held_element(role, first, k0 + j, PQ_RUN);
+                    some = pq_run_at(e, (k + AT_ONCE < m ? k + AT_ONCE : m) - j, PQ_RUN);
+                    uint8_t *at = dst + j * each;
+                    pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE + output), e * each, some * each, at);
+                    for (size_t i = 0; i < some; i++) {
+                        make(table, e + i - first, user);
+                        pq_table_mask(at + i * each, table, each, w);
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct pq_table_halves pq_tables_take(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each)
+{
+    return (struct pq_table_halves){ .prg = c->role == PQ_P1 ? c->s01 : c->s02,
+                                     .at = pq_context_at(c, PQ_S_TABLE + output),
+                                     .stored = pq_material_take(&c->material, pq_held(c->role, first, n, PQ_RUN), each),
+                                     .first = first, .each = each, .role = c->role };
+}
+
+void pq_tables_read(const struct pq_table_halves *t, void *out, size_t i, const uint16_t *index, size_t n,
+                    unsigned out_bits)
+{
+    const size_t width = pq_ring_bytes(out_bits);
+    for (size_t k = 0, some; k < n; k += some) {
+        uint8_t *to = (uint8_t *)out + k * width;
+        some = pq_run_at(t->first + i + k, n - k, PQ_RUN);
+        if (pq_holder(t->first + i + k, PQ_RUN) == t->role)
+            pq_table_read(to, pq_tables_at(t, i + k), t->each, index + k, some, out_bits);
+        else
+            pq_table_draw(to, t->prg, t->at, t->first + i + k, t->each, index + k, some, out_bits);
+    }
+}
+
+void pq_tables_cost(struct pq_cost *c, size_t first, size_t n, size_t each)
+{
+    for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
+        const size_t held = pq_held(role, first, n, PQ_RUN);
+        pq_cost_material(c, role, held, each);
+        pq_cost_at(c, role, PQ_ONLINE)->lookups += held;
+    }
+}
