@@ -109,17 +109,23 @@ void pq_patience_wait(struct pq_patience *p)
     p->nap_ns = 2 * p->nap_ns < longest ? 2 * p->nap_ns : longest;
 }
 
+void pq_group_failed(const struct pq_group *g, const char *phase, const char *what, int rc)
+{
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    nanosleep(&(struct timespec){ .tv_sec = PQ_LOSS_FIRST_S }, NULL);
+    MPI_Error_string(rc, text, &length); /* nothing for the codes of Open MPI's own collectives */
+    pq_group_die(g, phase, "%s failed: MPI error %d%s%s%s", what, rc, length ? ", " : "", text,
+                 rc == MPI_ERR_TRUNCATE ? " (more came than was expected)" : "");
+}
+
 /* Of the first request that failed. A message longer than what was expected is found here. */
 static void die_waiting(const struct pq_group *g, const char *phase, const MPI_Status *status, int count, int rc)
 {
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int length;
     for (int i = 0; i < count && rc == MPI_ERR_IN_STATUS; i++)
         if (status[i].MPI_ERROR != MPI_SUCCESS && status[i].MPI_ERROR != MPI_ERR_PENDING)
             rc = status[i].MPI_ERROR;
-    MPI_Error_string(rc, text, &length);
-    pq_group_die(g, phase, "waiting for a message failed: %s%s", text,
-                 rc == MPI_ERR_TRUNCATE ? " (more came than was expected)" : "");
+    pq_group_failed(g, phase, "waiting for a message", rc);
 }
 
 void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *request, int count, MPI_Status *status,

@@ -72,12 +72,18 @@ void pq_group_wait(const struct pq_group *g, const char *phase, MPI_Request *req
 /* Ends the job when the message that was received is not of this size. */
 void pq_group_expect(const struct pq_group *g, const char *phase, const MPI_Status *status, size_t bytes);
 
-/* Ends the job when an MPI call failed. */
+/* What a lost rank leaves to the others is calls that fail. Its watcher (watch.h) knows better, and needs a moment to
+ * tell a loss from the end of a job; whoever sees a call fail gives it this long before it ends the job itself. */
+enum { PQ_LOSS_FIRST_S = 2 };
+
+/* Ends the job when an MPI call gave the code rc. what: the call, or what it was for. Any rank; takes PQ_LOSS_FIRST_S. */
+_Noreturn void pq_group_failed(const struct pq_group *g, const char *phase, const char *what, int rc);
+
 #define PQ_MPI(g, phase, call) \
     do { \
         int rc_ = (call); \
         if (rc_ != MPI_SUCCESS) \
-            pq_group_die((g), (phase), "%s returned MPI error %d", #call, rc_); \
+            pq_group_failed((g), (phase), #call, rc_); \
     } while (0)
 
 #endif
