@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_CSV = 256, KEY_JSON, KEY_MEDIANS, KEY_GROUP, KEY_HELP, KEY_SELECT }; /* KEY_SELECT + i: selectable[i] */
+/* KEY_SELECT + i: selectable[i] */
+enum { KEY_CSV = 256, KEY_JSON, KEY_ROWS, KEY_MEDIANS, KEY_GROUP, KEY_HELP, KEY_SELECT };
 enum { FILES = 2 };
 
 /* Options that select rows: by a field of /runs under the name that sweep's option has. */
@@ -59,7 +60,7 @@ static enum pq_status compare(const struct settings *s, struct pq_error *err)
 }
 
 static const struct verb verbs[] = {
-    { "show", "show FILE [--seq LIST ...] [--group FIELDS] [--csv | --json] [--medians]", 1, true, show },
+    { "show", "show FILE [--seq LIST ...] [--group FIELDS] [--csv | --json] [--medians | --rows NAME]", 1, true, show },
     { "compare", "compare A B", 2, false, compare },
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
@@ -95,6 +96,16 @@ static error_t take_selection(struct settings *s, const char *option, const char
     return 0;
 }
 
+static error_t take_rows(struct settings *s, const char *name)
+{
+    for (int i = PQ_ROWS_RUNS; i <= PQ_ROWS_SENTENCES; i++)
+        if (strcmp(name, pq_rows_name[i]) == 0) {
+            s->view.rows = (enum pq_results_rows)i;
+            return 0;
+        }
+    return wrong(s, "--rows takes runs, evaluations or sentences, not", name);
+}
+
 static error_t take(int key, char *text, struct argp_state *state)
 {
     struct settings *s = state->input;
@@ -108,6 +119,8 @@ static error_t take(int key, char *text, struct argp_state *state)
             return wrong(s, "--csv and --json exclude each other", "");
         s->view.format = format;
         return 0;
+    case KEY_ROWS:
+        return take_rows(s, text);
     case KEY_MEDIANS:
         s->view.medians = true;
         return 0;
@@ -132,6 +145,8 @@ static const struct argp_option other_options[] = {
     { .doc = "show, for scripts and in parts:", .group = 1 },
     { .name = "csv", .key = KEY_CSV, .doc = "one line per repetition, one value per field, names first", .group = 1 },
     { .name = "json", .key = KEY_JSON, .doc = "an array of objects, one per repetition", .group = 1 },
+    { .name = "rows", .key = KEY_ROWS, .arg = "NAME", .doc = "with --csv or --json: runs (the default), evaluations or "
+      "sentences", .group = 1 },
     { .name = "medians", .key = KEY_MEDIANS, .doc = "with --csv or --json: one per point, medians and quartiles",
       .group = 1 },
     { .name = "group", .key = KEY_GROUP, .arg = "FIELDS", .doc = "a table for each value of these settings",
@@ -153,8 +168,9 @@ static void list_options(struct argp_option *option)
 }
 
 static const char doc[] =
-    "show: a table of the result file with one line per point (medians and quartiles), or with --csv or --json every "
-    "repetition. compare: what differs between two files, by how much, and whether the spread allows saying so.";
+    "show: a table of the result file with one line per point (medians and quartiles) and one per evaluation, or with "
+    "--csv or --json every repetition. compare: what differs between two files, by how much, and whether the spread "
+    "allows saying so.";
 
 static int usage(const struct settings *s, const char *what)
 {
@@ -187,10 +203,13 @@ int pq_cmd_results(int argc, char **argv)
         return usage(&s, "a command is missing");
     if (s.files < s.verb->files)
         return usage(&s, s.verb->files == 1 ? "FILE is missing" : "A and B are needed");
-    if (!s.verb->viewed && (s.view.selections || s.view.group || s.view.medians || s.view.format != PQ_RESULTS_TABLE))
+    if (!s.verb->viewed && (s.view.selections || s.view.group || s.view.medians || s.view.rows != PQ_ROWS_RUNS ||
+                            s.view.format != PQ_RESULTS_TABLE))
         return usage(&s, "options are for show");
     if (s.view.medians && s.view.format == PQ_RESULTS_TABLE)
         return usage(&s, "--medians goes with --csv or --json; the table shows them anyway");
+    if (s.view.rows != PQ_ROWS_RUNS && (s.view.format == PQ_RESULTS_TABLE || s.view.medians || s.view.selections))
+        return usage(&s, "--rows goes with --csv or --json, and not with --medians or a selection");
     if (s.view.group && s.view.format != PQ_RESULTS_TABLE)
         return usage(&s, "--group is for the table, not for --csv or --json");
     const enum pq_status status = s.verb->run(&s, &err);

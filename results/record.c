@@ -17,11 +17,30 @@ static const struct pq_field op_fields[] = {
     PQ_OP_FIELDS(F)
 #undef F
 };
+static const struct pq_field evaluation_fields[] = {
+#define F(type, name, unit, meaning) \
+    { PQ_KIND_##type, #name, unit, meaning, offsetof(struct pq_evaluation_record, name) },
+    PQ_EVALUATION_FIELDS(F)
+#undef F
+};
+static const struct pq_field sentence_fields[] = {
+#define F(type, name, unit, meaning) \
+    { PQ_KIND_##type, #name, unit, meaning, offsetof(struct pq_sentence_record, name) },
+    PQ_SENTENCE_FIELDS(F)
+#undef F
+};
 const struct pq_table pq_run_table = {
     "runs", run_fields, sizeof run_fields / sizeof run_fields[0], sizeof(struct pq_run_record)
 };
 const struct pq_table pq_op_table = {
     "ops", op_fields, sizeof op_fields / sizeof op_fields[0], sizeof(struct pq_op_record)
+};
+const struct pq_table pq_evaluation_table = {
+    "evaluations", evaluation_fields, sizeof evaluation_fields / sizeof evaluation_fields[0],
+    sizeof(struct pq_evaluation_record)
+};
+const struct pq_table pq_sentence_table = {
+    "sentences", sentence_fields, sizeof sentence_fields / sizeof sentence_fields[0], sizeof(struct pq_sentence_record)
 };
 
 /* /environment */
@@ -84,10 +103,10 @@ bool pq_field_is_point(const struct pq_field *field)
     return strncmp(field->meaning, mark, sizeof mark - 1) == 0;
 }
 
-bool pq_run_same_point(const struct pq_run_record *a, const struct pq_run_record *b)
+bool pq_rows_same_point(const struct pq_table *table, const void *a, const void *b)
 {
-    for (size_t f = 0; f < pq_run_table.fields; f++) {
-        const struct pq_field *field = &run_fields[f];
+    for (size_t f = 0; f < table->fields; f++) {
+        const struct pq_field *field = &table->field[f];
         if (!pq_field_is_point(field))
             continue;
         const char *x = (const char *)a + field->offset, *y = (const char *)b + field->offset;
@@ -103,14 +122,14 @@ size_t pq_results_count(const struct pq_results *r, const struct pq_run_record *
     size_t done = 0;
     for (size_t i = 0; i < r->runs; i++)
         done += (strcmp(r->run[i].verdict, "VALID") == 0 || strcmp(r->run[i].verdict, like->verdict) == 0) &&
-                strcmp(r->run[i].verdict, "INVALID") != 0 && pq_run_same_point(&r->run[i], like);
+                strcmp(r->run[i].verdict, "INVALID") != 0 && pq_rows_same_point(&pq_run_table, &r->run[i], like);
     return done;
 }
 
 size_t pq_results_first(const struct pq_results *r, const struct pq_run_record *like)
 {
     size_t i = 0;
-    while (i < r->runs && !pq_run_same_point(&r->run[i], like))
+    while (i < r->runs && !pq_rows_same_point(&pq_run_table, &r->run[i], like))
         i++;
     return i;
 }
@@ -160,8 +179,7 @@ enum pq_status pq_results_read(const char *path, struct pq_results **out, struct
     return status;
 }
 
-/* Bytes behind the end of a text are the caller's left-overs, and do not go into the file. */
-static void tidy_texts(const struct pq_table *table, void *row)
+void pq_tidy_texts(const struct pq_table *table, void *row)
 {
     for (size_t f = 0; f < table->fields; f++) {
         if (table->field[f].kind != PQ_KIND_text)
@@ -179,7 +197,7 @@ enum pq_status pq_results_add_run(struct pq_results *r, const struct pq_run_reco
     r->run = realloc(r->run, (r->runs + 1) * sizeof *r->run);
     PQ_ASSERT(r->run);
     r->run[r->runs] = *run;
-    tidy_texts(&pq_run_table, &r->run[r->runs]);
+    pq_tidy_texts(&pq_run_table, &r->run[r->runs]);
     PQ_ASSERT(pq_verdict_known(r->run[r->runs].verdict));
     r->runs++;
     enum pq_status status = pq_results_save(r, err);
@@ -198,7 +216,7 @@ enum pq_status pq_results_add_ops(struct pq_results *r, const struct pq_op_recor
     PQ_ASSERT(r->op);
     memcpy(r->op + r->ops, ops, count * sizeof *ops);
     for (size_t i = r->ops; i < r->ops + count; i++) {
-        tidy_texts(&pq_op_table, &r->op[i]);
+        pq_tidy_texts(&pq_op_table, &r->op[i]);
         PQ_ASSERT(r->op[i].point < r->runs);
     }
     r->ops += count;
@@ -241,6 +259,8 @@ void pq_results_close(struct pq_results *r)
     free(r->launch);
     free(r->run);
     free(r->op);
+    free(r->evaluation);
+    free(r->sentence);
     free(r->path);
     free(r);
 }

@@ -260,6 +260,8 @@ static void print_summary(const struct comparison *c)
             c->faster, c->unclear);
     if (c->few)
         fprintf(c->to, "; %zu more have too few repetitions to say (4 and 4 suffice)", c->few);
+    if (c->side[A].r->evaluations || c->side[B].r->evaluations)
+        fputs("\nevaluations are not compared; results show lists those of each file", c->to);
     fputs("\nof 20 times that did not change, one is expected to be called slower or faster; what changed on the "
           "machine between the two runs is part of the change\n", c->to);
 }
@@ -270,7 +272,8 @@ enum pq_status pq_results_compare(const struct pq_results *a, const struct pq_re
     struct comparison c = { .side = { { .r = a }, { .r = b } }, .to = to };
     for (int s = 0; s < SIDES; s++)
         if (c.side[s].r->runs == 0)
-            return pq_fail(err, PQ_USER, "%s: holds no repetitions; nothing to compare", c.side[s].r->path);
+            return pq_fail(err, PQ_USER, "%s: holds no repetitions, nothing to compare%s", c.side[s].r->path,
+                           c.side[s].r->evaluations ? "; results show lists its evaluations" : "");
     for (int s = 0; s < SIDES; s++)
         c.side[s].point = pq_points_group(c.side[s].r, &c.side[s].points);
     choose_fields(&c);

@@ -37,15 +37,32 @@ static enum pq_status check_programs(const struct input *in, size_t count, struc
     return PQ_OK;
 }
 
+/* What is said of its model and mode by a row of /runs or, behind them, of /evaluations. */
+struct origin { const char *model, *model_id, *mode; };
+
+static size_t count_origins(const struct pq_results *r)
+{
+    return r->runs + r->evaluations;
+}
+
+static struct origin origin_of(const struct pq_results *r, size_t row)
+{
+    if (row < r->runs)
+        return (struct origin){ r->run[row].model, r->run[row].model_id, r->run[row].mode };
+    const struct pq_evaluation_record *e = &r->evaluation[row - r->runs];
+    return (struct origin){ e->model, e->model_id, e->mode };
+}
+
 static enum pq_status check_modes(const struct input *in, size_t count, struct pq_error *err)
 {
-    const struct pq_run_record *first = NULL;
+    const char *first = NULL;
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < in[i].r->runs; k++) {
-            first = first ? first : &in[i].r->run[k];
-            if (strcmp(first->mode, in[i].r->run[k].mode) != 0)
+        for (size_t k = 0; k < count_origins(in[i].r); k++) {
+            const char *mode = origin_of(in[i].r, k).mode;
+            first = first ? first : mode;
+            if (strcmp(first, mode) != 0)
                 return pq_fail(err, PQ_USER, "%s: has results that are %s among others that are %s; report them "
-                               "apart, or merge with --force", in[i].path, in[i].r->run[k].mode, first->mode);
+                               "apart, or merge with --force", in[i].path, mode, first);
         }
     return PQ_OK;
 }
@@ -53,21 +70,21 @@ static enum pq_status check_modes(const struct input *in, size_t count, struct p
 static enum pq_status check_models(const struct input *in, size_t count, struct pq_error *err)
 {
     enum { MODELS = 64 };
-    const struct pq_run_record *model[MODELS];
+    struct origin model[MODELS];
     size_t models = 0;
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < in[i].r->runs; k++) {
-            const struct pq_run_record *run = &in[i].r->run[k];
+        for (size_t k = 0; k < count_origins(in[i].r); k++) {
+            const struct origin row = origin_of(in[i].r, k);
             size_t m = 0;
-            while (m < models && strcmp(model[m]->model, run->model) != 0)
+            while (m < models && strcmp(model[m].model, row.model) != 0)
                 m++;
-            if (m < models && strcmp(model[m]->model_id, run->model_id) != 0)
+            if (m < models && strcmp(model[m].model_id, row.model_id) != 0)
                 return pq_fail(err, PQ_USER, "%s: its model %s has the checksum %s, in the files before %s: two models "
-                               "of one name", in[i].path, run->model, run->model_id, model[m]->model_id);
+                               "of one name", in[i].path, row.model, row.model_id, model[m].model_id);
             if (m == MODELS)
                 return pq_fail(err, PQ_USER, "%s: more than %d models; merge fewer files", in[i].path, MODELS);
             if (m == models)
-                model[models++] = run;
+                model[models++] = row;
         }
     return PQ_OK;
 }
@@ -84,7 +101,7 @@ static enum pq_status check_points(const struct input *in, size_t count, struct 
         for (size_t k = 0; k < in[i].r->runs && status == PQ_OK; k++) {
             const struct pq_run_record *run = &in[i].r->run[k];
             size_t p = points; /* the latest first: rows of a point stand together */
-            while (p > 0 && !pq_run_same_point(point[p - 1].run, run))
+            while (p > 0 && !pq_rows_same_point(&pq_run_table, point[p - 1].run, run))
                 p--;
             if (p == 0) {
                 point = realloc(point, (points + 1) * sizeof *point);
@@ -103,12 +120,26 @@ static enum pq_status check_points(const struct input *in, size_t count, struct 
     return status;
 }
 
+/* An evaluation is one file's. */
+static enum pq_status check_evaluations(const struct input *in, size_t count, struct pq_error *err)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t e = 0; e < in[i].r->evaluations; e++)
+            for (size_t before = 0; before < i; before++) {
+                const struct pq_evaluation_record *mine = &in[i].r->evaluation[e];
+                if (pq_results_find_evaluation(in[before].r, mine) < in[before].r->evaluations)
+                    return pq_fail(err, PQ_USER, "%s: the evaluation of %s on %s is in %s already; leave one out",
+                                   in[i].path, mine->model, mine->data, in[before].path);
+            }
+    return PQ_OK;
+}
+
 static void append_launches(struct pq_results *to, const struct input *in)
 {
     for (size_t l = 0; l < in->r->launches; l++) {
         struct pq_environment *env = &in->r->launch[l];
         if (l == 0 && !text_unlike(in->r, "merged_from", NULL))
-            pq_environment_add(env, "merged_from", "%s, %zu rows", in->path, in->r->runs);
+            pq_environment_add(env, "merged_from", "%s, %zu rows", in->path, in->r->runs + in->r->sentences);
         pq_results_add_launch(to, env);
     }
 }
@@ -128,6 +159,21 @@ static void append_rows(struct pq_results *to, const struct pq_results *from)
     to->ops += from->ops;
 }
 
+static void append_evaluations(struct pq_results *to, const struct pq_results *from)
+{
+    to->evaluation = realloc(to->evaluation, (to->evaluations + from->evaluations + 1) * sizeof *to->evaluation);
+    to->sentence = realloc(to->sentence, (to->sentences + from->sentences + 1) * sizeof *to->sentence);
+    PQ_ASSERT(to->evaluation && to->sentence);
+    for (size_t i = 0; i < from->evaluations; i++)
+        to->evaluation[to->evaluations + i] = from->evaluation[i];
+    for (size_t i = 0; i < from->sentences; i++) {
+        to->sentence[to->sentences + i] = from->sentence[i];
+        to->sentence[to->sentences + i].evaluation += to->evaluations;
+    }
+    to->evaluations += from->evaluations;
+    to->sentences += from->sentences;
+}
+
 static enum pq_status write_merged(const char *out, const struct input *in, size_t count, struct pq_error *err)
 {
     const struct pq_environment nothing = { 0 };
@@ -139,6 +185,7 @@ static enum pq_status write_merged(const char *out, const struct input *in, size
     for (size_t i = 0; i < count; i++) {
         append_launches(to, &in[i]);
         append_rows(to, in[i].r);
+        append_evaluations(to, in[i].r);
     }
     status = pq_results_save(to, err);
     pq_results_close(to);
@@ -157,6 +204,8 @@ enum pq_status pq_results_merge(const char *out, const char *const *path, size_t
     }
     if (status == PQ_OK)
         status = check_points(in, count, err);
+    if (status == PQ_OK)
+        status = check_evaluations(in, count, err);
     if (status == PQ_OK)
         status = check_models(in, count, err);
     if (status == PQ_OK && !force)

@@ -16,7 +16,7 @@ struct pq_result_point *pq_points_group(const struct pq_results *r, size_t *coun
     *count = 0;
     for (size_t i = 0; i < r->runs; i++) {
         size_t p = 0;
-        while (p < *count && !pq_run_same_point(&r->run[point[p].row[0]], &r->run[i]))
+        while (p < *count && !pq_rows_same_point(&pq_run_table, &r->run[point[p].row[0]], &r->run[i]))
             p++;
         if (p == *count) {
             point[p].verdict = "VALID";
@@ -43,7 +43,7 @@ bool pq_point_has_times(const struct pq_result_point *p)
     return badness(p->verdict) < 2;
 }
 
-static int compare(const void *a, const void *b)
+int pq_ascending(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
@@ -55,7 +55,7 @@ uint64_t *pq_point_sorted(const struct pq_results *r, const struct pq_result_poi
     PQ_ASSERT(value);
     for (size_t i = 0; i < p->rows; i++)
         memcpy(&value[i], (const char *)&r->run[p->row[i]] + offset, sizeof *value);
-    qsort(value, p->rows, sizeof *value, compare);
+    qsort(value, p->rows, sizeof *value, pq_ascending);
     return value;
 }
 
@@ -75,9 +75,9 @@ double pq_point_median(const struct pq_results *r, const struct pq_result_point 
     return median;
 }
 
-void pq_field_print(char *out, size_t room, const struct pq_field *field, const struct pq_run_record *run)
+void pq_field_print(char *out, size_t room, const struct pq_field *field, const void *row)
 {
-    const char *value = (const char *)run + field->offset;
+    const char *value = (const char *)row + field->offset;
     uint64_t u;
     double d;
     if (field->kind == PQ_KIND_text) {

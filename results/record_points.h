@@ -23,12 +23,15 @@ bool pq_point_has_times(const struct pq_result_point *p);
 /* The point's values of the u64 field at that offset, ascending; the caller frees. */
 uint64_t *pq_point_sorted(const struct pq_results *r, const struct pq_result_point *p, size_t offset);
 
+/* Two uint64_t, for qsort. */
+int pq_ascending(const void *a, const void *b);
+
 /* Of count >= 1 ascending values, 0 <= q <= 1: linear between neighbours, as numpy.percentile does. */
 double pq_quantile(const uint64_t *ascending, size_t count, double q);
 double pq_point_median(const struct pq_results *r, const struct pq_result_point *p, size_t offset);
 
 /* One field as text, control characters replaced: one value never takes two lines. */
-void pq_field_print(char *out, size_t room, const struct pq_field *field, const struct pq_run_record *run);
+void pq_field_print(char *out, size_t room, const struct pq_field *field, const void *row);
 
 /* The field of that name, or with the sweep's option name (seq for seq_len, ranks for ranks_per_party, max for
  * max_variant, input-seed for input_seed); NULL when there is none. */
@@ -54,10 +57,16 @@ char *pq_sheet_cell(struct pq_sheet *s, size_t line, size_t column);
 /* Lines first to last - 1 below the titles; the first left_columns columns to the left, the others to the right. */
 void pq_sheet_print(struct pq_sheet *s, size_t first, size_t last, size_t left_columns, FILE *to);
 
-/* The people's table (record_table.c) and the files for scripts (record_scripts.c), parts of pq_results_show. */
+/* The people's tables (record_table.c, record_evaluation_table.c) and the files for scripts (record_scripts.c), parts
+ * of pq_results_show. */
 void pq_results_show_table(const struct pq_results *r, const struct pq_group_by *by, FILE *to);
+void pq_results_show_evaluations(const struct pq_results *r, FILE *to);
 void pq_results_show_csv(const struct pq_results *r, bool medians, FILE *to);
 void pq_results_show_json(const struct pq_results *r, bool medians, FILE *to);
+
+/* The same for rows that are no repetitions: every field of every row, as it stands. */
+void pq_rows_show_csv(const struct pq_table *table, const void *rows, size_t count, FILE *to);
+void pq_rows_show_json(const struct pq_table *table, const void *rows, size_t count, FILE *to);
 
 /* Milliseconds or megabytes with four significant digits or so. */
 int pq_digits(double x);

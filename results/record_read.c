@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint64_t schema_of_evaluations = 4; /* older files have none */
 static const size_t longest_text = (size_t)1 << 26; /* of an /environment entry */
 
 static enum pq_status damaged(const struct pq_results *r, const char *what, struct pq_error *err)
@@ -290,7 +291,18 @@ static bool rows_consistent(const struct pq_results *r)
     for (size_t i = 0; i < r->ops; i++)
         if (r->op[i].point >= r->runs)
             return false;
-    return true;
+    return pq_evaluations_consistent(r);
+}
+
+static enum pq_status read_evaluations(struct pq_results *r, hid_t file, uint64_t version, struct pq_error *err)
+{
+    void *evaluations = NULL, *sentences = NULL;
+    enum pq_status status = read_table(r, file, &pq_evaluation_table, version, &evaluations, &r->evaluations, err);
+    r->evaluation = evaluations;
+    if (status == PQ_OK)
+        status = read_table(r, file, &pq_sentence_table, version, &sentences, &r->sentences, err);
+    r->sentence = sentences;
+    return status;
 }
 
 static enum pq_status read_file(struct pq_results *r, hid_t file, struct pq_error *err)
@@ -308,6 +320,8 @@ static enum pq_status read_file(struct pq_results *r, hid_t file, struct pq_erro
     if (status == PQ_OK)
         status = read_table(r, file, &pq_op_table, version, &ops, &r->ops, err);
     r->op = ops;
+    if (status == PQ_OK && version >= schema_of_evaluations)
+        status = read_evaluations(r, file, version, err);
     if (status == PQ_OK && !read_launches(r, file))
         status = damaged(r, "environment", err);
     if (status == PQ_OK && !rows_consistent(r))

@@ -61,6 +61,14 @@ static const char *text_of(const struct pq_results *r, const struct pq_result_po
     return (const char *)&r->run[p->row[p->rows - 1]] + c->field->offset;
 }
 
+static void print_real(FILE *to, double d, const char *absent)
+{
+    if (isfinite(d))
+        fprintf(to, "%.17g", d);
+    else
+        fputs(absent, to);
+}
+
 /* `absent`: how the format writes that there is no number. */
 static void print_number(FILE *to, const struct pq_results *r, const struct pq_result_point *p,
                          const struct column *c, const char *absent)
@@ -88,10 +96,7 @@ static void print_number(FILE *to, const struct pq_results *r, const struct pq_r
         d = pq_quantile(ascending, p->rows, c->statistic == Q1 ? 0.25 : c->statistic == Q3 ? 0.75 : 0.5);
         free(ascending);
     }
-    if (isfinite(d))
-        fprintf(to, "%.17g", d);
-    else
-        fputs(absent, to);
+    print_real(to, d, absent);
 }
 
 /* What a walk over rows and columns writes. */
@@ -126,6 +131,32 @@ static void print_rows(const struct pq_results *r, bool medians, const struct sc
     free(column);
 }
 
+/* Rows of another table than /runs. */
+static void print_table(const struct pq_table *table, const char *rows, size_t count, const struct script *how,
+                        FILE *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        fputs(how->before_row[i > 0], to);
+        for (size_t f = 0; f < table->fields; f++) {
+            const struct pq_field *field = &table->field[f];
+            const char *value = rows + i * table->row_bytes + field->offset;
+            char number[PQ_CELL];
+            double d;
+            how->print_name(to, field->name, f == 0);
+            if (field->kind == PQ_KIND_text) {
+                how->print_text(to, value);
+            } else if (field->kind == PQ_KIND_u64) {
+                pq_field_print(number, sizeof number, field, rows + i * table->row_bytes);
+                fputs(number, to);
+            } else {
+                memcpy(&d, value, sizeof d);
+                print_real(to, d, how->absent);
+            }
+        }
+        fputs(how->after_row, to);
+    }
+}
+
 /* CSV (RFC 4180: a value with a comma, a quote or a line break stands in quotes, its quotes doubled) */
 
 static void print_csv_text(FILE *to, const char *text)
@@ -149,12 +180,21 @@ static void print_csv_separator(FILE *to, const char *name, bool first)
     fputs(first ? "" : ",", to);
 }
 
+static const struct script csv = {
+    .before_row = { "", "" }, .after_row = "\n", .absent = "",
+    .print_name = print_csv_separator, .print_text = print_csv_text,
+};
+
+void pq_rows_show_csv(const struct pq_table *table, const void *rows, size_t count, FILE *to)
+{
+    for (size_t f = 0; f < table->fields; f++)
+        fprintf(to, "%s%s", f ? "," : "", table->field[f].name);
+    putc('\n', to);
+    print_table(table, rows, count, &csv, to);
+}
+
 void pq_results_show_csv(const struct pq_results *r, bool medians, FILE *to)
 {
-    static const struct script csv = {
-        .before_row = { "", "" }, .after_row = "\n", .absent = "",
-        .print_name = print_csv_separator, .print_text = print_csv_text,
-    };
     size_t columns;
     struct column *column = choose_columns(medians, &columns);
     for (size_t c = 0; c < columns; c++)
@@ -211,12 +251,20 @@ static void print_json_name(FILE *to, const char *name, bool first)
     fprintf(to, "%s\"%s\": ", first ? "" : ", ", name);
 }
 
+static const struct script json = {
+    .before_row = { "\n{", ",\n{" }, .after_row = "}", .absent = "null",
+    .print_name = print_json_name, .print_text = print_json_text,
+};
+
+void pq_rows_show_json(const struct pq_table *table, const void *rows, size_t count, FILE *to)
+{
+    putc('[', to);
+    print_table(table, rows, count, &json, to);
+    fputs("\n]\n", to);
+}
+
 void pq_results_show_json(const struct pq_results *r, bool medians, FILE *to)
 {
-    static const struct script json = {
-        .before_row = { "\n{", ",\n{" }, .after_row = "}", .absent = "null",
-        .print_name = print_json_name, .print_text = print_json_text,
-    };
     putc('[', to);
     print_rows(r, medians, &json, to);
     fputs("\n]\n", to);

@@ -95,11 +95,40 @@ static enum pq_status add_group(void *with, const char *name)
     return PQ_OK;
 }
 
+const char *const pq_rows_name[3] = { "runs", "evaluations", "sentences" };
+
+/* Another dataset than /runs. */
+static void show_rows(const struct pq_results *r, const struct pq_results_view *view, FILE *to)
+{
+    const bool sentences = view->rows == PQ_ROWS_SENTENCES;
+    const struct pq_table *table = sentences ? &pq_sentence_table : &pq_evaluation_table;
+    const void *rows = sentences ? (const void *)r->sentence : r->evaluation;
+    const size_t count = sentences ? r->sentences : r->evaluations;
+    if (view->format == PQ_RESULTS_CSV)
+        pq_rows_show_csv(table, rows, count, to);
+    else
+        pq_rows_show_json(table, rows, count, to);
+}
+
+static void show_tables(const struct pq_results *r, const struct pq_results_view *view, const struct pq_group_by *by,
+                        FILE *to)
+{
+    const bool evaluations = r->evaluations > 0 && view->selections == 0 && !view->group;
+    if (r->runs > 0 || !evaluations)
+        pq_results_show_table(r, by, to);
+    if (r->runs > 0 && evaluations)
+        putc('\n', to);
+    if (evaluations)
+        pq_results_show_evaluations(r, to);
+}
+
 enum pq_status pq_results_show(struct pq_results *r, const struct pq_results_view *view, FILE *to,
                                struct pq_error *err)
 {
     struct pq_group_by by = { 0 };
     PQ_ASSERT(view->selections == 0 || r->lock < 0);
+    PQ_ASSERT(view->rows == PQ_ROWS_RUNS ||
+              (view->format != PQ_RESULTS_TABLE && !view->medians && view->selections == 0 && !view->group));
     for (size_t s = 0; s < view->selections; s++) {
         enum pq_status status = select_rows(r, view->select[s].field, view->select[s].values, err);
         if (status != PQ_OK)
@@ -107,12 +136,14 @@ enum pq_status pq_results_show(struct pq_results *r, const struct pq_results_vie
     }
     if (view->group && each(view->group, add_group, &by) != PQ_OK)
         return pq_fail(err, PQ_USER, "cannot group by %s; give up to 8 settings such as protocol,threads", view->group);
-    if (view->format == PQ_RESULTS_CSV)
+    if (view->rows != PQ_ROWS_RUNS)
+        show_rows(r, view, to);
+    else if (view->format == PQ_RESULTS_CSV)
         pq_results_show_csv(r, view->medians, to);
     else if (view->format == PQ_RESULTS_JSON)
         pq_results_show_json(r, view->medians, to);
     else
-        pq_results_show_table(r, &by, to);
+        show_tables(r, view, &by, to);
     if (fflush(to) == 0 && !ferror(to))
         return PQ_OK;
     return pq_fail(err, PQ_WORLD, "cannot write the result: %s", strerror(errno));

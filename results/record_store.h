@@ -2,11 +2,11 @@
 #ifndef PQ_RECORD_STORE_H
 #define PQ_RECORD_STORE_H
 
-#include "record.h"
+#include "record_evaluation.h"
 
 #include <stdio.h>
 
-enum { PQ_SCHEMA_VERSION = 3 };
+enum { PQ_SCHEMA_VERSION = 4 };
 
 /* The field lists of record.h as data: one entry per field, in order. */
 enum pq_kind { PQ_KIND_text, PQ_KIND_u64, PQ_KIND_f64 };
@@ -20,11 +20,14 @@ struct pq_table {
     const struct pq_field *field;
     size_t fields, row_bytes;
 };
-extern const struct pq_table pq_run_table, pq_op_table;
+extern const struct pq_table pq_run_table, pq_op_table, pq_evaluation_table, pq_sentence_table;
 
 /* Points are told apart by these fields; a row belongs to the point of another when all of them are equal. */
 bool pq_field_is_point(const struct pq_field *field);
-bool pq_run_same_point(const struct pq_run_record *a, const struct pq_run_record *b);
+bool pq_rows_same_point(const struct pq_table *table, const void *a, const void *b);
+
+/* Bytes behind the end of a text are the caller's left-overs, and do not go into the file. */
+void pq_tidy_texts(const struct pq_table *table, void *row);
 
 /* VALID, INVALID or UNCHECKED. */
 bool pq_verdict_known(const char *verdict);
@@ -36,12 +39,19 @@ struct pq_results {
     size_t runs;
     struct pq_op_record *op;
     size_t ops;
+    struct pq_evaluation_record *evaluation;
+    size_t evaluations;
+    struct pq_sentence_record *sentence;
+    size_t sentences;
     struct pq_environment *launch; /* [launches]; the first is /environment, the others hold what differed later */
     size_t launches;
 };
 
 /* One more launch: what of env the launches before have otherwise, or not at all; nothing where nothing differs. */
 void pq_results_add_launch(struct pq_results *r, const struct pq_environment *env);
+
+/* Whether /evaluations and /sentences say the same, and no sentence stands there twice. */
+bool pq_evaluations_consistent(const struct pq_results *r);
 
 /* The lock of r->path in r->lock. PQ_USER as pq_results_open says. Unlocking without a lock does nothing. */
 PQ_MUST_USE enum pq_status pq_results_lock(struct pq_results *r, struct pq_error *err);

@@ -8,11 +8,15 @@
 
 enum pq_results_format { PQ_RESULTS_TABLE, PQ_RESULTS_CSV, PQ_RESULTS_JSON };
 
+enum pq_results_rows { PQ_ROWS_RUNS, PQ_ROWS_EVALUATIONS, PQ_ROWS_SENTENCES }; /* of which dataset */
+extern const char *const pq_rows_name[3];
+
 enum { PQ_SELECTIONS = 32 };
 
 /* What to show. Fields are named as in SCHEMA.md, or as sweep's options name them (seq, ranks, max, input-seed). */
 struct pq_results_view {
     enum pq_results_format format;
+    enum pq_results_rows rows; /* CSV and JSON; other than runs: as they stand, without medians and selections */
     bool medians; /* CSV and JSON: one row per point */
     size_t selections;
     struct { const char *field, *values; } select[PQ_SELECTIONS]; /* rows whose field is one of the comma-separated */
@@ -20,7 +24,7 @@ struct pq_results_view {
 };
 
 /* table: one line per point, in the order of the file, medians with quartiles; no time for a point with an INVALID
- *        repetition.
+ *        repetition. Behind it one line per evaluation, where there are some and no repetitions are selected.
  * csv:   one line per repetition of /runs, one value per field, quoted as RFC 4180 says, names in the first line;
  *        behind them sequences_per_second (pq_run_throughput).
  * json:  an array of objects, one per repetition, same names.

@@ -168,7 +168,9 @@ enum pq_status pq_results_encode(const struct pq_results *r, void **image, size_
     hid_t how = memory_access(&keeper);
     hid_t file = H5Fcreate(pq_hdf5_nowhere, H5F_ACC_TRUNC, H5P_DEFAULT, how);
     bool ok = file >= 0 && write_root(file) && write_table(file, &pq_run_table, r->run, r->runs) &&
-              write_table(file, &pq_op_table, r->op, r->ops) && write_launches(file, r) &&
+              write_table(file, &pq_op_table, r->op, r->ops) &&
+              write_table(file, &pq_evaluation_table, r->evaluation, r->evaluations) &&
+              write_table(file, &pq_sentence_table, r->sentence, r->sentences) && write_launches(file, r) &&
               H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
     ssize_t size = ok ? H5Fget_file_image(file, NULL, 0) : -1; /* the buffer is longer */
     ok = file >= 0 && H5Fclose(file) >= 0 && size > 0 && keeper.image;

@@ -277,8 +277,8 @@ static void specification_is_complete(void **state)
     (void)state;
     size_t bytes;
     char *text = sample_read_file(PQ_SCHEMA_MD, &bytes), *at = text;
-    const struct pq_table *table[2] = { &pq_run_table, &pq_op_table };
-    for (size_t t = 0; t < 2; t++)
+    const struct pq_table *const table[4] = { &pq_run_table, &pq_op_table, &pq_evaluation_table, &pq_sentence_table };
+    for (size_t t = 0; t < 4; t++)
         for (size_t f = 0; f < table[t]->fields; f++) {
             const struct pq_field *field = &table[t]->field[f];
             char row[512];
