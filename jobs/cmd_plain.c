@@ -1,6 +1,7 @@
 /* pqbert plain: the integer model on clear values, in one process. */
 #include "../model_io/tokens.h"
 #include "../mpi/engine_plain.h"
+#include "clear_model.h"
 #include "commands.h"
 #include "sequences.h"
 
@@ -9,20 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void infer(const struct pq_model *model, const struct pq_embedding *embedding, const uint32_t *token,
-                  size_t count)
+static void infer(const struct pq_clear_model *m, const uint32_t *token, size_t count)
 {
-    const struct pq_plan plan = { .shape = model->shape,
-                                  .seq = count,
-                                  .batch = 1,
-                                  .protocol = PQ_PREPROCESSED,
-                                  .ranks = 1,
-                                  .softmax = pq_softmax_widths((uint32_t)count) };
-    int32_t *logits = pq_alloc(4 * model->shape.labels);
-    struct pq_plain *engine = pq_plain_create(&plan, model, embedding, NULL);
+    const struct pq_plan plan = pq_clear_plan(&m->model.shape, count, 1);
+    int32_t *logits = pq_alloc(4 * plan.shape.labels);
+    struct pq_plain *engine = pq_plain_create(&plan, &m->model, &m->embedding, NULL);
     pq_plain_run(engine, token, logits);
     printf("logits");
-    for (uint32_t i = 0; i < model->shape.labels; i++)
+    for (uint32_t i = 0; i < plan.shape.labels; i++)
         printf(" %d", logits[i]);
     printf("\n");
     pq_plain_free(engine);
@@ -47,33 +42,22 @@ static enum pq_status read_input(const struct pq_options *o, const struct pq_emb
 
 static enum pq_status plain(const struct pq_options *o, struct pq_error *err)
 {
-    struct pq_model model;
-    struct pq_embedding embedding;
+    struct pq_clear_model m;
     struct pq_sequences input = { 0 };
     if (o->seq.count > 1 || o->threads.count > 1)
         return pq_fail(err, PQ_USER, "plain does one inference: give one value for --seq and --threads");
     if (!o->seq.count && !pq_sequences_given(o))
         return pq_fail(err, PQ_USER, "plain needs --text TEXT, --text-file FILE, --tokens FILE or --seq LENGTH");
-    enum pq_status s = pq_model_read_secret(o->model, &model, err);
+    enum pq_status s = pq_clear_model_read(o->model, &m, err);
     if (s != PQ_OK)
         return s;
-    s = pq_model_read_public(o->model, &embedding, err);
-    if (s != PQ_OK) {
-        pq_model_free(&model);
-        return s;
-    }
-    if (memcmp(model.id, embedding.id, 32))
-        s = pq_fail(err, PQ_USER, "%s.public.h5 does not belong to %s.secret.h5: they were not written together",
-                    o->model, o->model);
-    else
-        s = read_input(o, &embedding, &input, err);
+    s = read_input(o, &m.embedding, &input, err);
     if (s == PQ_OK && o->threads.count)
         omp_set_num_threads((int)o->threads.value[0]);
     for (size_t i = 0; s == PQ_OK && i < input.count; i++)
-        infer(&model, &embedding, pq_sequences_token(&input, i), input.length[i]);
+        infer(&m, pq_sequences_token(&input, i), input.length[i]);
     pq_sequences_free(&input);
-    pq_model_free(&model);
-    pq_embedding_free(&embedding);
+    pq_clear_model_free(&m);
     return s;
 }
 

@@ -8,6 +8,7 @@ int pq_cmd_plain(int argc, char **argv);
 int pq_cmd_cost(int argc, char **argv);
 int pq_cmd_run(int argc, char **argv);
 int pq_cmd_offline(int argc, char **argv);
+int pq_cmd_eval(int argc, char **argv);
 int pq_cmd_sweep(int argc, char **argv);
 int pq_cmd_kernels(int argc, char **argv);
 int pq_cmd_results(int argc, char **argv);

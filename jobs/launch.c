@@ -2,6 +2,7 @@
 
 #include "../kernels/machine.h"
 #include "../model_io/tokens.h"
+#include "clear_model.h"
 #include "progress.h"
 #include "stocks.h"
 #include "waiting.h"
@@ -80,6 +81,21 @@ static enum pq_status open_sequences(struct pq_launch *l, struct pq_error *err)
     return pq_sequences_lengths(q, &l->options.seq, err);
 }
 
+/* No batch of an evaluation has more sentences than there are of its length. */
+static void limit_batches(struct pq_launch *l)
+{
+    for (size_t i = 0; i < l->point_count; i++) {
+        struct pq_point *p = &l->points[i];
+        size_t sentences = 0;
+        for (size_t k = 0; k < l->sequences.count; k++)
+            sentences += l->sequences.length[k] == p->plan.seq;
+        if (sentences < p->plan.batch) {
+            p->plan.batch = sentences;
+            pq_point_choose(p, &l->options);
+        }
+    }
+}
+
 /* A point that cannot fit would be killed without a word, after minutes. One host holds all parties; of several hosts
  * each is taken to hold one party at most. */
 static enum pq_status check_memory(const struct pq_launch *l, const struct pq_plan *plan, struct pq_error *err)
@@ -130,9 +146,10 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
 {
     struct pq_options *o = &l->options;
     enum pq_status s = pq_options_parse(command, argc, argv, o, &l->help, err);
-    if (s == PQ_OK && command == PQ_CMD_RUN &&
+    if (s == PQ_OK && (command == PQ_CMD_RUN || command == PQ_CMD_EVAL) &&
         (o->protocol.count > 1 || o->ranks.count > 1 || o->threads.count > 1 || o->seq.count > 1 || o->net.count > 1))
-        s = pq_fail(err, PQ_USER, "run does one inference: give one value for each option (sweep takes lists)");
+        s = pq_fail(err, PQ_USER, "%s has one setting: give one value for each option (sweep takes lists)",
+                    command == PQ_CMD_RUN ? "run" : "eval");
     if (s == PQ_OK && command == PQ_CMD_OFFLINE && o->threads.count > 1)
         s = pq_fail(err, PQ_USER, "material does not depend on --threads: give offline one value");
     if (s == PQ_OK && !o->seq.count && !pq_sequences_given(o))
@@ -149,6 +166,8 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
     if (s != PQ_OK)
         return s;
     s = pq_points_make(o, &l->shape, l->group.ranks_max, &l->points, &l->point_count, err);
+    if (s == PQ_OK && o->data)
+        limit_batches(l);
     for (size_t i = 0; s == PQ_OK && i < l->point_count; i++)
         s = check_memory(l, &l->points[i].plan, err);
     s = pq_group_agree(&l->group, s, err);
@@ -160,6 +179,34 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
     l->binding = pq_binding_open(&l->group, o->bind);
     describe_binding(l);
     return PQ_OK;
+}
+
+/* One process that is all parties: nothing is private, and nothing is shared. */
+static enum pq_status begin_alone(struct pq_launch *l, enum pq_command command, int argc, char **argv,
+                                  struct pq_error *err)
+{
+    struct pq_options *o = &l->options;
+    struct pq_clear_model m;
+    enum pq_status s = pq_options_parse(command, argc, argv, o, &l->help, err);
+    const char *wants_parties = o->out ? "out" : o->resume ? "resume" : o->ranks.count ? "ranks" : o->kernel ? "kernel"
+                              : o->protocol.count ? "protocol" : o->seed_given ? "seed" : NULL;
+    if (s == PQ_OK && (wants_parties || pq_net_emulates(&o->net.value[0])))
+        s = pq_fail(err, PQ_USER, "--%s is about private inference: launch three parties (mpirun -n 3 pqbert eval "
+                    "...), or leave it out for the model in the clear", wants_parties ? wants_parties : "net");
+    if (s == PQ_OK && o->threads.count > 1)
+        s = pq_fail(err, PQ_USER, "eval has one setting: give one value for --threads");
+    if (s == PQ_OK)
+        s = pq_clear_model_read(o->model, &m, err);
+    if (s != PQ_OK)
+        return s;
+    l->model = m.model;
+    l->embedding = m.embedding;
+    l->has_model = l->has_embedding = true;
+    l->shape = m.model.shape;
+    memcpy(l->model_id, m.model.id, sizeof l->model_id);
+    if (o->threads.count)
+        omp_set_num_threads((int)o->threads.value[0]);
+    return pq_sequences_read(o, &l->embedding, 0, &l->sequences, err);
 }
 
 static bool asks_for_help(int argc, char **argv)
@@ -185,6 +232,9 @@ enum pq_status pq_launch_begin(struct pq_launch *l, enum pq_command command, int
             pq_options_help(command, (*argv)[0]);
         return PQ_OK;
     }
+    l->alone = command == PQ_CMD_EVAL && l->group.world_size == 1;
+    if (l->alone)
+        return begin_alone(l, command, *argc, *argv, err);
     if (s != PQ_OK) {
         if (l->group.world_rank != 0) /* all ranks know the same mistake */
             err->text[0] = 0;

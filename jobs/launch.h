@@ -1,5 +1,5 @@
-/* What run, sweep and offline do first: start MPI, understand the command line alike on all ranks, open the model, each
- * party what it may read, and the material. */
+/* What run, eval, sweep and offline do first: start MPI, understand the command line alike on all ranks, open the
+ * model, each party what it may read, and the material. */
 #ifndef PQ_LAUNCH_H
 #define PQ_LAUNCH_H
 
@@ -12,15 +12,16 @@ struct pq_launch {
     struct pq_group group;
     struct pq_options options;
     bool help;
+    bool alone; /* eval without parties: one process, which has model, embedding and sequences, and no points */
     const struct pq_gemm16 *gemm;
     struct pq_shape shape;
     uint8_t model_id[32];
-    struct pq_model model;         /* P0 */
-    struct pq_embedding embedding; /* P1, and P0's first rank when it verifies */
+    struct pq_model model;         /* P0; alone */
+    struct pq_embedding embedding; /* P1, and P0's first rank when it verifies; alone */
     bool has_model, has_embedding;
     struct pq_point *points;
     size_t point_count;
-    struct pq_sequences sequences; /* with --tokens or texts; their ids at P1 alone */
+    struct pq_sequences sequences; /* with --tokens, texts or --data; their ids at P1 alone */
     struct pq_binding *binding;
     char *binding_text;            /* world rank 0: what it does for each number of ranks and threads */
 };

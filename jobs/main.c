@@ -10,6 +10,7 @@ static const struct command { const char *name; int (*run)(int, char **); const 
     { "plain", pq_cmd_plain, "plaintext integer inference" },
     { "cost", pq_cmd_cost, "predicted bytes, rounds, multiply-adds and memory" },
     { "run", pq_cmd_run, "one private inference (under mpirun, 3*G processes)" },
+    { "eval", pq_cmd_eval, "accuracy on labelled sentences: in the clear, and under mpirun privately" },
     { "sweep", pq_cmd_sweep, "many points, measured, into a result file (under mpirun)" },
     { "offline", pq_cmd_offline, "the offline phase alone, into files that run and sweep use up (under mpirun)" },
     { "kernels", pq_cmd_kernels, "every matrix kernel: checked, then timed" },

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "lesson.h"
+
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +22,8 @@ enum key {
     KEY_TOKENS,
     KEY_TEXT,
     KEY_TEXT_FILE,
+    KEY_DATA,
+    KEY_LIMIT,
     KEY_VOCAB,
     KEY_PROTOCOL,
     KEY_RANKS,
@@ -42,7 +46,8 @@ enum key {
     KEY_HELP
 };
 
-enum { INFER = PQ_CMD_RUN | PQ_CMD_SWEEP, POINT = INFER | PQ_CMD_OFFLINE, MODEL = PQ_CMD_PLAIN | PQ_CMD_COST | POINT };
+enum { INFER = PQ_CMD_RUN | PQ_CMD_SWEEP, STOCK = INFER | PQ_CMD_OFFLINE, POINT = STOCK | PQ_CMD_EVAL };
+enum { SEQ = PQ_CMD_PLAIN | PQ_CMD_COST | STOCK, MODEL = SEQ | PQ_CMD_EVAL };
 
 static const struct row {
     unsigned commands, needed; /* which take it, which cannot do without */
@@ -55,10 +60,10 @@ static const struct row {
         "bert-tiny, bert-mini, bert-base, bert-large, or layers=..,hidden=..,heads=..,ffn=..,vocab=..; precisions may "
         "follow a name, as in bert-tiny,trunc=4",
         0 } },
-    { PQ_CMD_SYNTH | PQ_CMD_SWEEP,
+    { PQ_CMD_SYNTH | PQ_CMD_SWEEP | PQ_CMD_EVAL,
       PQ_CMD_SYNTH | PQ_CMD_SWEEP,
       { "out", KEY_OUT, "FILE", 0, "what is written: PREFIX of the model files, or the result file", 0 } },
-    { MODEL,
+    { SEQ,
       PQ_CMD_COST | PQ_CMD_SWEEP | PQ_CMD_OFFLINE,
       { "seq", KEY_SEQ, "LIST", 0, "sequence lengths, 1 to 512", 0 } },
     { PQ_CMD_PLAIN | INFER,
@@ -76,6 +81,11 @@ static const struct row {
     { PQ_CMD_PLAIN | PQ_CMD_RUN,
       0,
       { "text-file", KEY_TEXT_FILE, "FILE", 0, "texts from a file, one per line, which P1 alone reads", 0 } },
+    { PQ_CMD_EVAL,
+      PQ_CMD_EVAL,
+      { "data", KEY_DATA, "FILE", 0,
+        "labelled sentences, which P1 alone reads: a line sentence<TAB>label, then one of each sentence", 0 } },
+    { PQ_CMD_EVAL, 0, { "limit", KEY_LIMIT, "N", 0, "only the first N sentences (default: all)", 0 } },
     { PQ_CMD_SYNTH,
       0,
       { "vocab", KEY_VOCAB, "FILE", 0, "vocab.txt of a BERT checkpoint: the model then takes text", 0 } },
@@ -92,11 +102,13 @@ static const struct row {
     { PQ_CMD_SWEEP,
       0,
       { "warmup", KEY_WARMUP, "N", 0, "repetitions before them, verified but not recorded (default 2)", 0 } },
-    { PQ_CMD_SWEEP, 0, { "resume", KEY_RESUME, NULL, 0, "continue FILE: skip what it holds already", 0 } },
+    { PQ_CMD_SWEEP | PQ_CMD_EVAL,
+      0,
+      { "resume", KEY_RESUME, NULL, 0, "continue the result file: skip what it holds already", 0 } },
     { PQ_CMD_SYNTH | POINT,
       0,
       { "seed", KEY_SEED, "N", 0,
-        "synth: which model (default 1). run, sweep, offline: fixes the protocol's randomness, INSECURE-BENCH", 0 } },
+        "synth: which model (default 1). Others: fixes the protocol's randomness, INSECURE-BENCH", 0 } },
     { PQ_CMD_COST | POINT, 0, { "max", KEY_MAX, "KIND", 0, "maximum in softmax: auto, tree or count", 0 } },
     { PQ_CMD_COST | POINT,
       0,
@@ -114,7 +126,7 @@ static const struct row {
         "auto (default): ranks and threads to cores, by party and NUMA node, within what the launcher gave; none: as "
         "the launcher left them",
         0 } },
-    { POINT,
+    { STOCK,
       PQ_CMD_OFFLINE,
       { "material", KEY_MATERIAL, "DIR", 0,
         "offline: folder that gets the material, a set for each point. run, sweep: use it up instead of dealing new",
@@ -232,6 +244,7 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
     case KEY_TOKENS: o->tokens = text; break;
     case KEY_TEXT: o->text = text; break;
     case KEY_TEXT_FILE: o->text_file = text; break;
+    case KEY_DATA: o->data = text; break;
     case KEY_VOCAB: o->vocab = text; break;
     case KEY_KERNEL: o->kernel = text; break;
     case KEY_MATERIAL: o->material = text; break;
@@ -242,6 +255,7 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
     case KEY_BATCH: return number(name, text, 1, 1024, &o->batch, err);
     case KEY_REPEAT: return number(name, text, 1, 100000, &o->repeat, err);
     case KEY_COUNT: return number(name, text, 1, 1000000, &o->count, err);
+    case KEY_LIMIT: return number(name, text, 1, 1000000000, &o->limit, err);
     case KEY_WARMUP: return number(name, text, 0, 1000, &o->warmup, err);
     case KEY_INPUT_SEED: o->input_seed_given = true; return number(name, text, 0, UINT64_MAX, &o->input_seed, err);
     case KEY_SEED: o->seed_given = true; return number(name, text, 0, UINT64_MAX, &o->seed, err);
@@ -324,6 +338,7 @@ void pq_options_help(enum pq_command command, char *name)
     struct argp_option options[ROWS + 1];
     const struct argp argp = argp_of(command, options);
     argp_help(&argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_LONG, name);
+    fputs(pq_lesson(command), stdout);
 }
 
 /* The input comes from one place, which says how long it is. */

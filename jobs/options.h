@@ -20,9 +20,9 @@ enum pq_maximum_choice { PQ_MAX_AUTO, PQ_MAX_TREE, PQ_MAX_COUNT };
 enum pq_tables_choice { PQ_TABLES_AUTO, PQ_TABLES_DIRECT, PQ_TABLES_COMPACT };
 
 struct pq_options {
-    const char *model, *config, *out, *tokens, *text, *text_file, *vocab, *kernel, *material;
+    const char *model, *config, *out, *tokens, *text, *text_file, *data, *vocab, *kernel, *material;
     struct pq_list seq, ranks, threads, protocol;
-    uint64_t batch, repeat, warmup, input_seed, seed, count;
+    uint64_t batch, repeat, warmup, input_seed, seed, count, limit; /* limit 0: all of --data */
     uint64_t total; /* cost: ranks per party of the launch whose sum is wanted; 0: every point */
     bool seed_given, input_seed_given, resume, no_verify, check;
     enum pq_maximum_choice maximum;
@@ -41,10 +41,11 @@ enum pq_command {
     PQ_CMD_RUN = 16,
     PQ_CMD_SWEEP = 32,
     PQ_CMD_KERNELS = 64,
-    PQ_CMD_OFFLINE = 128
+    PQ_CMD_OFFLINE = 128,
+    PQ_CMD_EVAL = 256
 };
 
-/* Prints what --help shows: usage and the command's options. */
+/* Prints what --help shows: usage, the command's options and its lesson (lesson.h). */
 void pq_options_help(enum pq_command command, char *name);
 
 /* argv[0] is the command's name as the user typed it. With --help only sets *help. PQ_USER otherwise when the line

@@ -14,6 +14,18 @@ static void text(char field[PQ_NAME], const char *value)
     snprintf(field, PQ_NAME, "%s", value);
 }
 
+static void file_name(char field[PQ_NAME], const char *path)
+{
+    const char *name = strrchr(path, '/');
+    text(field, name ? name + 1 : path);
+}
+
+static void short_id(char field[PQ_NAME], const uint8_t *id)
+{
+    for (int i = 0; i < 8; i++)
+        snprintf(field + 2 * i, 3, "%02x", id[i]);
+}
+
 static uint64_t sent(const struct pq_tally party[PQ_ROLES], enum pq_phase phase)
 {
     uint64_t sum = 0;
@@ -34,13 +46,12 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
                      const struct pq_prediction *predicted, double peak, double bandwidth)
 {
     const struct pq_shape *s = &p->plan.shape;
-    const char *name = strrchr(l->options.model, '/'), *together = getenv("PQ_TOGETHER");
+    const char *together = getenv("PQ_TOGETHER");
     uint64_t work = 0;
     memset(r, 0, sizeof *r);
     text(r->system, "pqbert");
-    text(r->model, name ? name + 1 : l->options.model);
-    for (int i = 0; i < 8; i++)
-        snprintf(r->model_id + 2 * i, 3, "%02x", l->model_id[i]);
+    file_name(r->model, l->options.model);
+    short_id(r->model_id, l->model_id);
     r->layers = s->layers;
     r->hidden = s->hidden;
     r->heads = s->heads;
@@ -79,6 +90,43 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
     r->predicted_memory_p1 = predicted->memory[PQ_P1];
     r->predicted_memory_p2 = predicted->memory[PQ_P2];
     r->floor_ns = pq_point_floor_ns(p, predicted, peak, bandwidth);
+}
+
+void pq_record_evaluation(struct pq_evaluation_record *e, const struct pq_launch *l, const uint8_t *data_id)
+{
+    static const char *const maximum[] = { [PQ_MAX_AUTO] = "auto", [PQ_MAX_TREE] = "tree", [PQ_MAX_COUNT] = "count" };
+    static const char *const tables[] = {
+        [PQ_TABLES_AUTO] = "auto", [PQ_TABLES_DIRECT] = "direct", [PQ_TABLES_COMPACT] = "compact"
+    };
+    const struct pq_shape *s = &l->shape;
+    memset(e, 0, sizeof *e);
+    text(e->system, "pqbert");
+    file_name(e->model, l->options.model);
+    short_id(e->model_id, l->model_id);
+    e->layers = s->layers;
+    e->hidden = s->hidden;
+    e->heads = s->heads;
+    e->ffn = s->ffn;
+    e->weight_bits = s->weight_bits;
+    e->trunc = s->trunc;
+    e->labels = s->labels;
+    e->max_tokens = s->max_seq;
+    file_name(e->data, l->options.data);
+    short_id(e->data_id, data_id);
+    e->sentences = l->sequences.count;
+    e->batch = l->options.batch;
+    if (l->alone)
+        return;
+    e->parties = PQ_ROLES;
+    e->ranks_per_party = l->points[0].plan.ranks;
+    e->threads = l->points[0].threads;
+    text(e->protocol, pq_protocol_name[l->points[0].plan.protocol]);
+    text(e->max_variant, maximum[l->options.maximum]);
+    text(e->tables, tables[l->options.tables]);
+    text(e->net, l->points[0].net.name);
+    text(e->kernel, l->gemm->name);
+    text(e->transport, pq_group_transport(&l->group));
+    text(e->mode, l->options.seed_given ? "INSECURE-BENCH" : "secure");
 }
 
 /* As much of the list as the field holds. */

@@ -3,12 +3,16 @@
 #ifndef PQ_RECORD_POINT_H
 #define PQ_RECORD_POINT_H
 
-#include "../results/record.h"
+#include "../results/record_evaluation.h"
 #include "launch.h"
 
 /* Settings and predictions of a point; everything that identifies it and nothing that was measured. */
 void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const struct pq_point *p,
                      const struct pq_prediction *predicted, double peak, double bandwidth);
+
+/* What an evaluation is, before anything was evaluated; without parties (launch.h, alone) nothing is said of protocol
+ * and ranks. data_id: SHA-256 of its data file. */
+void pq_record_evaluation(struct pq_evaluation_record *e, const struct pq_launch *l, const uint8_t *data_id);
 
 /* Adds one measured repetition. */
 void pq_record_measured(struct pq_run_record *r, const struct pq_session *s, const struct pq_measurement *m,

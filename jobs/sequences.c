@@ -14,7 +14,7 @@ enum { MOST_TOKENS = 1 << 26 };
 
 bool pq_sequences_given(const struct pq_options *o)
 {
-    return o->tokens || o->text || o->text_file;
+    return o->tokens || o->text || o->text_file || o->data;
 }
 
 void pq_sequences_create(struct pq_sequences *q, size_t count, size_t tokens)
@@ -30,6 +30,8 @@ void pq_sequences_free(struct pq_sequences *q)
     free(q->length);
     if (q->token)
         pq_free_secret(q->token, q->tokens * sizeof *q->token);
+    if (q->answer)
+        pq_free_secret(q->answer, q->count * sizeof *q->answer);
     *q = (struct pq_sequences){ 0 };
 }
 
@@ -113,11 +115,40 @@ static enum pq_status add_lines(struct pq_sequences *q, const struct pq_vocabula
     return s;
 }
 
+/* The first sentences of --data, and their labels. */
+static enum pq_status add_labelled(struct pq_sequences *q, const struct pq_vocabulary *v, const struct pq_embedding *e,
+                                   const struct pq_options *o, struct pq_error *err)
+{
+    struct pq_labelled d;
+    char source[512];
+    enum pq_status s = pq_labelled_read(o->data, e->shape.labels, &d, err);
+    if (s != PQ_OK)
+        return s;
+    const size_t wanted = o->limit && o->limit < d.count ? o->limit : d.count;
+    struct pq_answer *answer = pq_alloc(wanted * sizeof *answer);
+    memcpy(q->data_id, d.id, sizeof q->data_id);
+    for (size_t i = 0; i < wanted && s == PQ_OK; i++) {
+        const struct pq_sentence *sentence = &d.sentence[i];
+        const size_t cut = q->cut;
+        snprintf(source, sizeof source, "%.400s: line %zu", o->data, sentence->line);
+        s = add_text(q, v, e->shape.max_seq, sentence->text, sentence->bytes, source, err);
+        answer[i] = (struct pq_answer){ sentence->label, q->cut > cut };
+    }
+    pq_labelled_free(&d);
+    if (s == PQ_OK)
+        q->answer = answer;
+    else
+        pq_free_secret(answer, wanted * sizeof *answer);
+    return s;
+}
+
 static enum pq_status read_texts(const struct pq_options *o, const struct pq_embedding *e,
                                  const struct pq_vocabulary *v, size_t world_rank, struct pq_sequences *q,
                                  struct pq_error *err)
 {
     const bool standard = o->text && !strcmp(o->text, "-");
+    if (o->data)
+        return add_labelled(q, v, e, o, err);
     const char *name = standard ? "standard input" : o->text_file;
     if (o->text && !standard)
         return add_text(q, v, e->shape.max_seq, o->text, strlen(o->text), "--text", err);
@@ -154,11 +185,11 @@ enum pq_status pq_sequences_read(const struct pq_options *o, const struct pq_emb
         return s;
     }
     if (!e->vocab_bytes)
-        return pq_fail(err, PQ_USER, "%s.public.h5 has no vocabulary, so the model takes no text: give --tokens FILE, "
-                       "or make it with --vocab vocab.txt", o->model);
+        return pq_fail(err, PQ_USER, "%s.public.h5 has no vocabulary, so the model takes no text: %smake "
+                       "it with --vocab vocab.txt", o->model, o->data ? "" : "give --tokens FILE, or ");
     if (e->shape.max_seq < 2)
         return pq_fail(err, PQ_USER, "%s: one token is this model's longest sequence, and [CLS] and [SEP] are two: "
-                       "give --tokens FILE", o->model);
+                       "it takes no text", o->model);
     enum pq_status s = pq_vocabulary_create(e->vocab, e->vocab_bytes, &e->shape, o->model, &v, err);
     if (s == PQ_OK) {
         s = read_texts(o, e, v, world_rank, q, err);

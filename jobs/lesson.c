@@ -1,0 +1,28 @@
+#include "lesson.h"
+
+static const char eval[] =
+    "\n"
+    "How often the model's decision is the label: the one with the largest logit, of equals the first.\n"
+    "\n"
+    "  pqbert eval --model m --data dev.tsv                                     the integer model in the clear\n"
+    "  mpirun -n 3 pqbert eval --model m --data dev.tsv --limit 500 --out r.h5  the same and by private inference\n"
+    "  pqbert results show r.h5                                                 both accuracies of each evaluation\n"
+    "\n"
+    "FILE starts with the line sentence<TAB>label; each further line is a sentence, a tab and a label from 0 on, in\n"
+    "UTF-8. A sentence that is longer than the model's longest sequence is cut, as BERT does; how many were is said.\n"
+    "Without mpirun model and sentences are in one process, and only the model in the clear is evaluated.\n"
+    "\n"
+    "Under mpirun, P1's first rank alone reads FILE and makes tokens of it; the others learn how many sentences there\n"
+    "are and how long each is. Sentences of one length go together, --batch at a time: their order is not the file's.\n"
+    "Each batch is verified as with run: after the inference P1 shows its tokens, labels and logits to P0, which\n"
+    "replays it, decides the same sentences in the clear, and writes the result file. So an evaluation measures, and\n"
+    "does not protect its sentences from P0. There is no --no-verify.\n"
+    "\n"
+    "A stopped evaluation is continued by the same line with --resume; no sentence is evaluated twice. Beside each\n"
+    "accuracy stands the interval that holds the true one with probability 95 % (Wilson). Exit code 3: a batch was\n"
+    "INVALID.\n";
+
+const char *pq_lesson(enum pq_command command)
+{
+    return command == PQ_CMD_EVAL ? eval : "";
+}
