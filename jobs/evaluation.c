@@ -132,8 +132,8 @@ void pq_evaluation_print(const struct pq_evaluation_record *e, const struct pq_s
     print_head(e, sentence, to);
     if (parties)
         fprintf(to, "%s, %" PRIu64 " rank%s per party, %" PRIu64 " thread%s per rank, up to %" PRIu64 " at once, "
-                "kernel %s, transport %s, network %s%s\n", e->protocol, e->ranks_per_party, e->ranks_per_party == 1 ? "" : "s",
-                e->threads, e->threads == 1 ? "" : "s", e->batch, e->kernel, e->transport, e->net,
+                "kernel %s, transport %s, network %s%s\n", e->protocol, e->ranks_per_party,
+                e->ranks_per_party == 1 ? "" : "s", e->threads, e->threads == 1 ? "" : "s", e->batch, e->kernel, e->transport, e->net,
                 strcmp(e->mode, "secure") ? ", INSECURE-BENCH: fixed seed" : "");
     print_accuracy("plain", e->plain_correct, e->evaluated, to);
     if (parties) {

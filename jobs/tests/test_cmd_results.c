@@ -63,6 +63,10 @@ static void mistakes(void **state)
         { "show --seq 8 --seq 16 a", "given twice: option seq" },
         { "show --medians a", "--medians goes with --csv or --json" },
         { "show --csv --group protocol a", "--group is for the table" },
+        { "show --rows sentences a", "--rows goes with --csv or --json" },
+        { "show --rows sentences --csv --seq 8 a", "--rows goes with --csv or --json" },
+        { "show --rows words --csv a", "runs, evaluations or sentences, not words" },
+        { "compare --rows sentences a b", "options are for show" },
         { "show --seq 9 r.h5", "no repetition has seq_len 9; there are: 8" },
         { "show --group colour r.h5", "cannot group by colour" },
         { "compare a", "A and B are needed" },
@@ -117,6 +121,8 @@ static void shows(void **state)
     holds("out", "seq_len=16\n", false);
     assert_int_equal(run("show --json --medians r.h5"), 0);
     holds("out", "\"online_ns_q3\": 16750000", false);
+    assert_int_equal(run("show --csv --rows sentences r.h5"), 0);
+    holds("out", "evaluation,sentence,tokens,", true);
     assert_int_equal(run("compare r.h5 r.h5"), 0);
     holds("out", "2 points in both", false);
     assert_int_equal(run("--help"), 0);

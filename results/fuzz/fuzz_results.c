@@ -29,6 +29,15 @@ static void make_base(struct base *b)
 {
     static struct pq_run_record runs[3];
     static struct pq_op_record ops[2] = { { .point = 0, .operation = "qkv" }, { .point = 2, .operation = "gelu" } };
+    static struct pq_sentence_record sentences[3] = {
+        { .evaluation = 0, .sentence = 1, .label = 1, .mpc_label = 1, .batch = 2, .online_ns = 7, .verdict = "VALID" },
+        { .evaluation = 1, .sentence = 1, .plain_label = 1, .batch = 1, .verdict = "INVALID" },
+        { .evaluation = 0, .sentence = 0, .batch = 2, .online_ns = 7, .verdict = "VALID" },
+    };
+    static struct pq_evaluation_record evaluation[2] = { { .model = "m", .labels = 2, .sentences = 3 },
+                                                         { .model = "n", .labels = 2, .sentences = 2 } };
+    for (uint64_t e = 0; e < 2; e++)
+        pq_evaluation_sum_up(&evaluation[e], e, sentences, 3);
     runs[0] = run(8, 0);
     runs[1] = run(8, 1);
     runs[2] = run(16, 0);
@@ -38,6 +47,7 @@ static void make_base(struct base *b)
     snprintf(b->path, sizeof b->path, "%s/r.h5", fuzz_folder());
     snprintf(b->out, sizeof b->out, "%s/merged.h5", fuzz_folder());
     b->r = (struct pq_results){ .path = b->path, .lock = -1, .run = runs, .runs = 3, .op = ops, .ops = 2,
+                                .evaluation = evaluation, .evaluations = 2, .sentence = sentences, .sentences = 3,
                                 .launch = b->launch, .launches = 2 };
     PQ_ASSERT(pq_results_encode(&b->r, &b->image, &b->bytes, NULL) == PQ_OK);
 }
@@ -62,6 +72,9 @@ static void use(struct base *b, struct pq_results *r, uint8_t how)
         view.select[0].values = "8";
     }
     fuzz_ok(pq_results_show(r, &view, to, &err), &err, "");
+    view = (struct pq_results_view){ .format = how & 1 ? PQ_RESULTS_CSV : PQ_RESULTS_JSON,
+                                     .rows = how & 2 ? PQ_ROWS_EVALUATIONS : PQ_ROWS_SENTENCES };
+    PQ_ASSERT(pq_results_show(r, &view, to, &err) == PQ_OK);
     fclose(to);
     free(text);
 }
