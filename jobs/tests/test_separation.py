@@ -41,6 +41,7 @@ class Separation(unittest.TestCase):
         pathlib.Path("vocab").write_text("\n".join(WORDS.split()) + "\n", encoding="ascii")
         call(PQBERT, "model", "synth", "--config", CONFIG, "--vocab", "vocab", "--out", "m")
         pathlib.Path("tokens").write_text(" ".join(map(str, TOKENS)), encoding="ascii")
+        pathlib.Path("labelled").write_text(f"sentence\tlabel\n{TEXT}\t1\nbad film\t0\n", encoding="ascii")
         pathlib.Path("lines").write_text(f"{TEXT}\nbad film\n", encoding="ascii")
 
     @classmethod
@@ -88,6 +89,14 @@ class Separation(unittest.TestCase):
         self.check("run --model m --tokens tokens --no-verify", 6, secret, public, public, reader={"r tokens"})
         self.check("run --model m --text-file lines --no-verify", 6, secret, public, public, reader={"r lines"})
         self.check("run --model m --text film --no-verify", 3, secret, public, public)
+
+    def test_eval(self):
+        secret, public = {"r m.secret.h5"}, {"r m.public.h5"}
+        file = {"w e.h5.lock", "w e.h5.tmp", "r ."}
+        line = "eval --model m --data labelled"
+        self.check(line, 6, secret, public, public, first=public, reader={"r labelled"})
+        self.check(f"{line} --batch 2 --out e.h5", 3, secret, public, public, first=public | file,
+                   reader={"r labelled"})
 
     def test_sweep(self):
         secret, public = {"r m.secret.h5"}, {"r m.public.h5"}

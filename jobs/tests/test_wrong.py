@@ -40,8 +40,10 @@ class Wrong(unittest.TestCase):
         self.addCleanup(os.chdir, os.getcwd())
         self.addCleanup(folder.cleanup)
         os.chdir(folder.name)
+        with open("vocab", "w", encoding="ascii") as file:
+            file.write("[UNK]\n[CLS]\n[SEP]\nfilm\n")
         made = pqbert(f"model synth --config layers=2,hidden=60,heads=5,ffn=98,vocab=50,max_seq=40,labels={LABELS},"
-                      "trunc=4,score_trunc=4 --seed 1 --out m")
+                      "trunc=4,score_trunc=4 --seed 1 --vocab vocab --out m")
         self.assertEqual(made.returncode, 0, made.stderr)
 
     def test_a_flipped_bit(self):
@@ -60,6 +62,22 @@ class Wrong(unittest.TestCase):
             self.assertIn("INVALID", table)
             self.assertNotRegex(table, r"\[")
             self.assertEqual(pqbert(f"run {line}", 3).returncode, 0)
+
+    def test_a_flipped_bit_of_an_evaluation(self):
+        with open("d.tsv", "w", encoding="ascii") as file:
+            file.write("sentence\tlabel\nfilm\t1\nfilm film\t28\n")
+        line = "eval --model m --data d.tsv --out r.h5"
+        done = pqbert(line, 3, flip=True)
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertNotRegex(done.stdout + done.stderr, r"\d ms|\d %")
+        self.assertRegex(done.stderr, "(?m)^pqbert: the opened logits of a batch of 1 sentences of 3 tokens differ")
+        table = pqbert("results show r.h5").stdout.splitlines()[-1]
+        self.assertIn("1 of 2 ", table)
+        self.assertIn(" INVALID", table)
+        self.assertEqual(table.count("["), 1, "the plain model's accuracy alone")
+        again = pqbert(f"{line} --resume", 3)
+        self.assertEqual(again.returncode, 2, again.stdout + again.stderr)
+        self.assertIn("is INVALID there already", again.stderr)
 
     def test_values_that_leave_their_range(self):
         done = pqbert("run --model m --seq 33 --batch 4 --seed 1", 3)
