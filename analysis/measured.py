@@ -26,6 +26,7 @@ class File:
     runs: pd.DataFrame
     points: pd.DataFrame
     ops: pd.DataFrame
+    evaluations: pd.DataFrame
     environment: Environment
 
     @property
@@ -46,10 +47,11 @@ def cores_of(environment: Environment) -> int | None:
 
 
 def read(path: Path) -> File:
-    runs = pqresults.load(path)
-    if runs.empty:
-        raise ResultFileError(f"{path}: holds no repetitions; let sweep measure at least one")
-    return File(path, runs, pqresults.points(runs), pqresults.operations(path), runs.attrs["environment"])
+    runs, evaluations = pqresults.load(path), pqresults.evaluations(path)
+    if runs.empty and evaluations.empty:
+        raise ResultFileError(f"{path}: holds no repetitions and no evaluation; let sweep or eval measure something")
+    return File(path, runs, pqresults.points(runs), pqresults.operations(path), evaluations,
+                runs.attrs["environment"])
 
 
 @dataclass
@@ -59,13 +61,15 @@ class Measured:
     def __post_init__(self) -> None:
         frames = []
         for number, f in enumerate(self.files):
+            if f.runs.empty:
+                continue
             cores = cores_of(f.environment)
             wanted = f.points.parties * f.points.ranks_per_party * f.points.threads
             frames.append(f.points.assign(file=number, source=f.path.stem, wanted_cores=wanted,
                                           oversubscribed=wanted > cores if cores else False))
         for frame in frames:
             frame.attrs = {}  # they differ between files, and pandas would compare them
-        self.points = pd.concat(frames, ignore_index=True)
+        self.points = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
         self.several = len(self.files) > 1
 
     @property

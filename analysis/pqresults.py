@@ -6,6 +6,8 @@
     valid.groupby(["protocol", "seq_len"]).online_ns.median() / 1e6      # milliseconds
     pqresults.points(runs)                   # one row per point: medians and quartiles, no times where INVALID
     pqresults.operations("r.h5")             # where time and bytes went, one row per point, operation, phase and party
+    pqresults.evaluations("r.h5")            # accuracy, one row per model, data file and settings
+    pqresults.sentences("r.h5")              # the sentences of these, one row each
 
 Every column is named as in the file, in base units (ns, bytes). Files of older schemas are read; fields they lack have
 the value that SCHEMA.md gives. A file of a later schema, or one that is none, is a ResultFileError of one line.
@@ -19,7 +21,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-SCHEMA = 3
+SCHEMA = 4
 FORMAT = "pqbert-results"
 
 # Fields of a later schema: the first that has them, and what they are in an older file.
@@ -28,7 +30,12 @@ ADDITIONS: dict[str, dict[str, tuple[int, Any]]] = {
              "material": (2, "fresh"), "material_ns": (2, 0), "clock_off_ns": (3, 0), "range_wrapped": (3, 0),
              "range_where": (3, "")},
     "ops": {},
+    "evaluations": {},
+    "sentences": {},
 }
+
+TABLES = {"runs": 1, "ops": 1, "evaluations": 4, "sentences": 4}
+"""The first schema that has them; in older files they are empty."""
 
 Environment = dict[str, str]
 
@@ -57,8 +64,16 @@ def check(f: h5py.File, path: Path) -> int:
     return version
 
 
+def empty_table() -> pd.DataFrame:
+    frame = pd.DataFrame()
+    frame.attrs["units"], frame.attrs["meanings"] = {}, {}
+    return frame
+
+
 def read_table(f: h5py.File, name: str, schema: int) -> pd.DataFrame:
     """A dataset of rows with texts as str. attrs: units and meanings by column."""
+    if schema < TABLES[name]:
+        return empty_table()
     dataset = f[name]
     rows = dataset[:]
     columns = {n: [text(v) for v in rows[n]] if rows.dtype[n].kind in "SO" else rows[n] for n in rows.dtype.names}
@@ -116,6 +131,18 @@ def operations(path: str | Path) -> pd.DataFrame:
         return ops.drop_duplicates(["point", "operation", "phase", "party"], keep="last").reset_index(drop=True)
 
     return open_file(path, read)
+
+
+def evaluations(path: str | Path) -> pd.DataFrame:
+    """One row per evaluation: model, data file, settings, accuracy of the plain model and of private inference with
+    their 95 % intervals, time and bytes per sentence. Of an INVALID one neither mpc_accuracy nor a time is to be
+    used."""
+    return open_file(path, lambda f, schema: read_table(f, "evaluations", schema))
+
+
+def sentences(path: str | Path) -> pd.DataFrame:
+    """One row per sentence, in the order they were done; `evaluation` is the row number in evaluations()."""
+    return open_file(path, lambda f, schema: read_table(f, "sentences", schema))
 
 
 def worst(verdicts: pd.Series) -> str:

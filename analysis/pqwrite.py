@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ Row = dict[str, Any]
 
 
 def fields(table: str) -> list[tuple[str, str, str, str]]:
-    """Name, type, unit and meaning of every field of /runs or /ops, in order."""
+    """Name, type, unit and meaning of every field of /runs, /ops, /evaluations or /sentences, in order."""
     body = SCHEMA_MD.read_text(encoding="utf-8").split(f"\n## /{table}\n")[1].split("\n## ")[0]
     return ROW.findall(body)
 
@@ -39,7 +40,7 @@ def fixed(value: str) -> np.ndarray:
     return np.array(value.encode(), dtype=h5py.string_dtype("utf-8", len(value.encode()) + 1))
 
 
-def write_table(f: h5py.File, name: str, rows: list[Row]) -> None:
+def write_table(f: h5py.File, name: str, rows: Sequence[Row]) -> None:
     described = fields(name)
     known = {n for n, _, _, _ in described}
     data = np.zeros(len(rows), dtype=[(n, TYPES[t]) for n, t, _, _ in described])
@@ -63,13 +64,16 @@ def write_group(f: h5py.File, name: str, entries: dict[str, str]) -> None:
         group[key] = fixed(value)
 
 
-def write_file(path: Path, rows: list[Row], ops: list[Row], launches: list[dict[str, str]]) -> None:
+def write_file(path: Path, rows: list[Row], ops: list[Row], launches: list[dict[str, str]],
+               evaluations: Sequence[Row] = (), sentences: Sequence[Row] = ()) -> None:
     """The whole file; launches[0] is /environment, the others hold what differed later."""
     with h5py.File(path, "w", libver=("v110", "v110")) as f:
         f.attrs["format"] = fixed(pqresults.FORMAT)
         f.attrs["schema"] = np.uint64(pqresults.SCHEMA)
         write_table(f, "runs", rows)
         write_table(f, "ops", ops)
+        write_table(f, "evaluations", evaluations)
+        write_table(f, "sentences", sentences)
         write_group(f, "environment", launches[0])
         f.create_group("resumed", track_order=True)
         for number, later in enumerate(launches[1:], 1):
@@ -85,6 +89,8 @@ class Recorder:
         self.path = Path(path)
         self.rows: list[Row] = []
         self.ops: list[Row] = []
+        self.evaluations: list[Row] = []
+        self.sentences: list[Row] = []
         self.launches: list[dict[str, str]] = []
         self.point_fields = [n for n, _, _, meaning in fields("runs") if meaning.startswith("point:")]
         self.zero: Row = {n: "" if t == "text" else 0 for n, t, _, _ in fields("runs")}
@@ -101,7 +107,9 @@ class Recorder:
             self.rows = runs.to_dict("records")
             self.launches = [runs.attrs["environment"], *runs.attrs["resumed"]]
             with h5py.File(self.path) as f:
-                self.ops = pqresults.read_table(f, "ops", runs.attrs["schema"]).to_dict("records")
+                self.ops, self.evaluations, self.sentences = (
+                    pqresults.read_table(f, name, runs.attrs["schema"]).to_dict("records")
+                    for name in ("ops", "evaluations", "sentences"))
         before: dict[str, str] = {}
         for launch in self.launches:
             before.update(launch)
@@ -151,7 +159,7 @@ class Recorder:
         row = {**self.zero, **row}
         beside = Path(f"{self.path}.tmp-{os.getpid()}")
         try:
-            write_file(beside, [*self.rows, row], self.ops, self.launches)
+            write_file(beside, [*self.rows, row], self.ops, self.launches, self.evaluations, self.sentences)
             with open(beside, "rb") as f:
                 os.fsync(f.fileno())
             os.replace(beside, self.path)

@@ -9,13 +9,17 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 import page
 import plots
 import reference
 import tables
+import tables_accuracy
 import tables_peers
 import words
 from document import Block, Bullets, Document, Section, Table, Text, markdown, write_figures
+from formats import plural
 from measured import OURS, File, Measured, by_protocol, plain_points, read
 from pqresults import ResultFileError
 
@@ -37,7 +41,9 @@ def missing(measured: Measured) -> list[str]:
               (ours.net.nunique() < 2, "LAN and WAN", "`sweep --net none,lan,wan`"),
               (len(tables.ablation_steps(measured)[1]) < 2, "the ablation",
                "`sweep --protocol published,preprocessed`, and again with `--max count --resume`"),
-              ((measured.points.system == OURS).all(), "other systems on this machine", "`jobs/compare.sh`")]
+              ((measured.points.system == OURS).all(), "other systems on this machine", "`jobs/compare.sh`"),
+              (all(f.evaluations.empty for f in measured.files), "accuracy",
+               "`mpirun -n 3 ... eval --model m --data FILE.tsv --out r.h5`")]
     return [f"{what}: {how}" for absent, what, how in wanted if absent]
 
 
@@ -63,8 +69,7 @@ def where_time_goes(measured: Measured) -> list[Block | None]:
     return blocks
 
 
-def quoted_blocks() -> list[Block]:
-    figures, sources = reference.load(), tables_peers.Sources()
+def quoted_blocks(figures: pd.DataFrame, sources: tables_peers.Sources) -> list[Block]:
     return [Text("What other systems report for BERT. These are other people's measurements, on other machines and "
                  "networks, some read only in a quotation; each source says how. A ratio between them and anything "
                  "measured here would mean little, and none is given. More of them are in `results/reference/`."),
@@ -83,13 +88,10 @@ def environment_table(f: File) -> Table:
                  left=2)
 
 
-def compose(measured: Measured) -> Document:
-    found = words.warnings(measured)
+def timing_sections(measured: Measured) -> list[Section]:
+    """What sweeps measured."""
     length, steps = tables.ablation_steps(measured)
-    absent = missing(measured)
-    sections = [
-        *section("headline_section", "Headline", tables.headline(measured), plots.online_time(measured)),
-        *section("warnings", "Warnings", Bullets(found, warning=True) if found else None),
+    return [
         *section("what", "What was measured", Bullets([*words.what_was_measured(measured), *words.notes(measured)])),
         *section("peers", "Beside other systems on the same machine", *tables_peers.compared(measured),
                  Bullets(cautions) if (cautions := tables_peers.cautions(measured)) else None),
@@ -105,16 +107,34 @@ def compose(measured: Measured) -> Document:
                       "weights between P1 and P2 alone only in `preprocessed`.") if len(steps) > 1 else None),
         *section("operations", "Where time goes", *where_time_goes(measured)),
         *section("all", "All points", tables.every_point(measured)),
-        *section("quoted_section", "Published figures", *quoted_blocks()),
+    ]
+
+
+def compose(measured: Measured) -> Document:
+    found = words.warnings(measured)
+    timed = not measured.points.empty
+    absent = missing(measured) if timed else []
+    figures, sources = reference.load(), tables_peers.Sources()
+    headline = [tables.headline(measured), plots.online_time(measured)] if timed else []
+    sections = [
+        *section("headline_section", "Headline", *headline),
+        *section("warnings", "Warnings", Bullets(found, warning=True) if found else None),
+        *section("accuracy_section", "Accuracy", tables_accuracy.own(measured),
+                 tables_accuracy.published(figures, sources)),
+        *(timing_sections(measured) if timed else []),
+        *section("quoted_section", "Published figures", *quoted_blocks(figures, sources)),
         *section("missing", "Not measured in these files", Bullets(absent) if absent else None),
         *section("environment", "Environment", *map(environment_table, measured.files),
                  *map(Text, tables.python_lines())),
     ]
     names = ", ".join(f.path.name for f in measured.files)
-    runs = sum(len(f.runs) for f in measured.files)
-    lead = [f"{len(measured.points)} points, {runs} repetitions, from {names}. Three parties: P0 owns the model, P1 "
-            "the text, P2 assists."]
-    return Document("Private inference of quantized BERT", [*lead, *words.headline(measured)], sections)
+    counts = [plural(len(measured.points), "point"), plural(sum(len(f.runs) for f in measured.files), "repetition")]
+    counts = counts if timed else []
+    if evaluations := sum(len(f.evaluations) for f in measured.files):
+        counts.append(plural(evaluations, "evaluation"))
+    lead = [f"{', '.join(counts)}, from {names}. Three parties: P0 owns the model, P1 the text, P2 assists."]
+    return Document("Private inference of quantized BERT",
+                    [*lead, *(words.headline(measured) if timed else []), *words.accuracy(measured)], sections)
 
 
 def write_report(files: list[File], out: Path) -> tuple[Path, Path]:

@@ -74,6 +74,14 @@ def headline(measured: Measured) -> list[str]:
     return [f"Protocol `{chosen.protocol.iloc[0]}`, model {chosen.model.iloc[0]}. " + "; ".join(said) + "."]
 
 
+def accuracy(measured: Measured) -> list[str]:
+    """A sentence for each VALID evaluation."""
+    return [f"Accuracy of {e.model} on {e.evaluated:,} sentences of {e.data}: **{100 * e.mpc_accuracy:.1f} %** by "
+            f"private inference [{100 * e.mpc_accuracy_low:.1f}, {100 * e.mpc_accuracy_high:.1f}], "
+            f"{100 * e.plain_accuracy:.1f} % in the clear; {scaled(e.online_ns / 1e6)} ms online a sentence."
+            for f in measured.files for _, e in f.evaluations.iterrows() if e.verdict != "INVALID" and e.evaluated]
+
+
 def file_warnings(f: File) -> list[str]:
     name, e, found = f.path.name, f.environment, []
     build = e.get("build_type", "not recorded")
@@ -109,9 +117,28 @@ def point_warnings(measured: Measured) -> list[str]:
     return [f"{plural(int(hit.sum()), 'point')} of {len(points)}: {what}" for hit, what in conditions if hit.any()]
 
 
+def evaluation_warnings(f: File) -> list[str]:
+    found = []
+    for _, e in f.evaluations.iterrows():
+        name = f"{f.path.name}, {e.model} on {e.data}"
+        if e.verdict == "INVALID":
+            found.append(f"{name}: INVALID, left without accuracy and time of private inference")
+        if e.evaluated < e.sentences:
+            found.append(f"{name}: {e.evaluated} of {e.sentences} sentences, the shortest first: not all's accuracy")
+        if e["mode"] == "INSECURE-BENCH":
+            found.append(f"{name}: INSECURE-BENCH: the randomness was fixed by a seed")
+        if e.range_wrapped:
+            found.append(f"{name}: values left their declared range in batches of {e.range_wrapped} sentences")
+        if e.cut:
+            found.append(f"{name}: {plural(int(e.cut), 'sentence')} of {e.evaluated} cut to {e.max_tokens} tokens")
+    return found
+
+
 def warnings(measured: Measured) -> list[str]:
-    found = [w for f in measured.files for w in file_warnings(f)]
+    found = [w for f in measured.files for w in (*file_warnings(f), *evaluation_warnings(f))]
     points = measured.points
+    if points.empty:
+        return found
     insecure = points[points["mode"] == "INSECURE-BENCH"]
     if (insecure.system == OURS).any():
         found.append("INSECURE-BENCH: the randomness was fixed by a seed; such a run protects nothing")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -39,6 +40,28 @@ def peer_row(seq: int, repetition: int, **other: object) -> dict[str, object]:
     return {**row, **other}
 
 
+def sentence_rows(sentences: int, evaluation: int = 0) -> list[dict[str, object]]:
+    """Plain is wrong at every fourth sentence, private inference at every fifth. Batches of two."""
+    return [dict(evaluation=evaluation, sentence=i, tokens=8 + i, cut=0, label=i % 2,
+                 plain_label=(i + (i % 4 == 3)) % 2, mpc_label=(i + (i % 5 == 4)) % 2, batch=2,
+                 offline_ns=40_000_000 * (i + 1), online_ns=10_000_000 * (i + 1), offline_bytes=4_000_000,
+                 online_bytes=1_000_000, online_rounds=100, verdict="VALID", utc="2025-01-01T00:00:00Z")
+            for i in range(sentences)]
+
+
+def evaluation_row(sentences: int, **other: object) -> dict[str, object]:
+    """Of 20 sentences as sentence_rows makes them, summed up by hand."""
+    row = dict(system="pqbert", model="tiny", model_id="feedfacefeedface", layers=2, hidden=128, heads=2, ffn=512,
+               weight_bits=1, trunc=6, labels=2, max_tokens=64, data="dev.tsv", data_id="0123", sentences=sentences,
+               batch=2, parties=3, ranks_per_party=1, threads=1, protocol="preprocessed", max_variant="auto",
+               tables="auto", net="none", kernel="avx2", transport="shared memory", mode="secure", evaluated=20, cut=0,
+               plain_correct=15, mpc_correct=16, agreeing=11, plain_accuracy=0.75, plain_accuracy_low=0.5313,
+               plain_accuracy_high=0.8881, mpc_accuracy=0.8, mpc_accuracy_low=0.5840, mpc_accuracy_high=0.9193,
+               online_ns=52_500_000, offline_ns=210_000_000, online_bytes=500_000, offline_bytes=2_000_000,
+               online_rounds=100, verdict="VALID", utc="2025-01-01T00:00:00Z")
+    return {**row, **other}
+
+
 def op_rows(point: int) -> list[dict[str, object]]:
     return [dict(point=point, operation=name, phase=phase, party=party, compute_ns=1_000_000 * (i + 1) * (party + 1),
                  wait_ns=500_000 * (i + 1), internal_ns=0, bytes=1000 * (i + 1), messages=3, rounds=i + 1)
@@ -67,9 +90,12 @@ def full_rows() -> list[dict[str, object]]:
     return rows
 
 
-def write(path: Path, rows: list[dict[str, object]], ops: list[dict[str, object]], **environment: str) -> None:
-    pqwrite.write_file(path, rows, ops, [{**ENVIRONMENT, **environment}])
+def write(path: Path, rows: list[dict[str, object]], ops: list[dict[str, object]],
+          evaluations: Sequence[dict[str, object]] = (), **environment: str) -> None:
+    """Each evaluation with its sentences."""
+    sentences = [row for i, e in enumerate(evaluations) for row in sentence_rows(int(e["evaluated"]), i)]
+    pqwrite.write_file(path, rows, ops, [{**ENVIRONMENT, **environment}], evaluations, sentences)
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), full_rows(), [op for p in (56, 63) for op in op_rows(p)])
+    write(Path(sys.argv[1]), full_rows(), [op for p in (56, 63) for op in op_rows(p)], [evaluation_row(20)])

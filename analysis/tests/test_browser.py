@@ -63,7 +63,8 @@ class BrowserTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
-        make.write(cls.folder / "r.h5", make.full_rows(), make.op_rows(56) + make.op_rows(63))
+        make.write(cls.folder / "r.h5", make.full_rows(), make.op_rows(56) + make.op_rows(63),
+                   [make.evaluation_row(20)])
         subprocess.run([sys.executable, REPORT, cls.folder / "r.h5", "--out", cls.folder], check=True,
                        capture_output=True)
         cls.page = (cls.folder / "report.html").read_text(encoding="utf-8")

@@ -64,7 +64,26 @@ class ResultsTest(unittest.TestCase):
         self.assertTrue((ops[ops.point == 0].compute_ns == 7).all())
         self.assertFalse((ops[ops.point == 1].compute_ns == 7).any())
 
+    def test_evaluations(self) -> None:
+        make.write(self.path, [], [], [make.evaluation_row(20), make.evaluation_row(30)])
+        evaluations, sentences = pqresults.evaluations(self.path), pqresults.sentences(self.path)
+        self.assertEqual(len(pqresults.load(self.path)), 0)
+        for name, value in make.evaluation_row(30).items():
+            self.assertEqual(evaluations[name].iloc[1], value, name)
+        self.assertEqual((len(sentences), set(sentences.evaluation)), (40, {0, 1}))
+        mine = sentences[sentences.evaluation == 0]
+        each = mine.online_ns / mine.batch
+        e = evaluations.iloc[0]
+        self.assertEqual([(mine.plain_label == mine.label).sum(), (mine.mpc_label == mine.label).sum(),
+                          (mine.plain_label == mine.mpc_label).sum(), each.median()],
+                         [e.plain_correct, e.mpc_correct, e.agreeing, e.online_ns])
+        self.assertEqual(evaluations.attrs["units"]["online_ns"], "ns")
+        with pqwrite.Recorder(self.path, {}) as recorder:
+            recorder.add(make.peer_row(8, 0))  # other rows keep them
+        self.assertEqual((len(pqresults.evaluations(self.path)), len(pqresults.sentences(self.path))), (2, 40))
+
     def test_older_schema(self) -> None:
+        self.assertTrue(pqresults.evaluations(OLD).empty and pqresults.sentences(OLD).empty)
         runs = pqresults.load(OLD)
         self.assertEqual(runs.attrs["schema"], 1)
         self.assertEqual(set(runs.system), {"pqbert"})
@@ -115,7 +134,9 @@ class ResultsTest(unittest.TestCase):
 
     @unittest.skipUnless(PQBERT, "the program was not given")
     def test_program_reads_what_is_written(self) -> None:
-        make.write(self.path, make.full_rows(), make.op_rows(3))
+        make.write(self.path, make.full_rows(), make.op_rows(3), [make.evaluation_row(20)])
+        table = subprocess.run([PQBERT, "results", "show", str(self.path)], capture_output=True, text=True, check=True)
+        self.assertRegex(table.stdout, r"(?m)^tiny +dev.tsv .* 80\.0 \[58\.4, 91\.9\] +55\.0 +52\.50 ")
         done = subprocess.run([PQBERT, "results", "show", "--csv", "--system", "Other 1.0", str(self.path)],
                               capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import reference  # noqa: E402
+import tables_accuracy  # noqa: E402
 
 COLUMNS = ["system", "variant", "paper", "venue", "year", "source_table", "model", "seq_len", "parties", "security",
            "hardware", "threads", "network", "setting", "quantity", "versus", "value", "value_high", "unit", "how_read",
@@ -63,6 +64,12 @@ class ReferenceTest(unittest.TestCase):
             words = ("read in", "quoted by", "read off", "approximate", "stated as", "measured by hand", "extrapolated",
                      "DISPUTED")
             self.assertTrue(any(w in r["how_read"] for w in words), r["how_read"])
+
+    def test_every_score_says_what_differs(self) -> None:
+        scores = [r for r in self.rows if r["unit"] == "score"]
+        self.assertEqual({r["system"] for r in scores}, set(tables_accuracy.DIFFERS))
+        for r in scores:
+            self.assertTrue(r["setting"].startswith("GLUE "), r["setting"])
 
     def test_known_figures(self) -> None:
         """Some that must not change by accident."""

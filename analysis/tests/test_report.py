@@ -37,8 +37,9 @@ class ReportTest(unittest.TestCase):
         return (Page((self.out / "report.html").read_text(encoding="utf-8")),
                 (self.out / "report.md").read_text(encoding="utf-8"))
 
-    def report(self, rows: list[dict], ops: list[dict] | None = None, **environment: str) -> tuple[Page, str]:
-        make.write(self.folder / "r.h5", rows, ops or [], **environment)
+    def report(self, rows: list[dict], ops: list[dict] | None = None, evaluations: list[dict] | None = None,
+               **environment: str) -> tuple[Page, str]:
+        make.write(self.folder / "r.h5", rows, ops or [], evaluations or [], **environment)
         return self.made(self.folder / "r.h5")
 
     def test_numbers_of_the_file(self) -> None:
@@ -81,7 +82,7 @@ class ReportTest(unittest.TestCase):
             self.assertEqual((self.out / "figures" / f"{name}.pdf").read_bytes()[:5], b"%PDF-")
 
     def test_everything_has_its_figure(self) -> None:
-        page, text = self.report(make.full_rows(), make.op_rows(56) + make.op_rows(63))
+        page, text = self.report(make.full_rows(), make.op_rows(56) + make.op_rows(63), [make.evaluation_row(20)])
         self.assertEqual(set(page.pictures), {
             "online_time", "bytes", "offline_online", "scaling_threads", "scaling_ranks_per_party", "networks",
             "ablation", "operations_online", "operations_offline"})
@@ -203,6 +204,44 @@ class ReportTest(unittest.TestCase):
         self.assertIn("2508.01636", found["paper"])
         self.assertIn("quoted by a summary", found["how it was read"])
         self.assertIn("Quoted. BERT-base", text)
+
+    def test_accuracy(self) -> None:
+        """Beside a sweep, and of a file without one."""
+        lan = make.evaluation_row(30, net="lan", layers=1, weight_bits=4, mode="INSECURE-BENCH", range_wrapped=3)
+        bad = make.evaluation_row(20, data="bad.tsv", verdict="INVALID", cut=2)
+        for runs in (make.sample_rows(), []):
+            page, text = self.report(runs, None, [make.evaluation_row(20), lan, bad])
+            first, second, third = page.tables["accuracy"]
+            self.assertEqual(list(first.values()), [
+                "tiny: 2 layers, hidden 128, weights of 1 bit", "dev.tsv", "preprocessed, 1 x 1, up to 2 at once", "20",
+                "75.0 [53.1, 88.8]", "80.0 [58.4, 91.9]", "55.0 %", "52.50", "210.0", "0.500", "2.000", "VALID"])
+            self.assertEqual(second["model"], "tiny: 1 layer, hidden 128, weights of 4 bits")
+            self.assertEqual(second["sentences"], "20 of 30")
+            self.assertIn("network lan (emulated), INSECURE-BENCH", second["setting"])
+            self.assertEqual([third[n] for n in ("plain %", "MPC %", "alike", "online ms each", "verdict")],
+                             ["75.0 [53.1, 88.8]", "-", "-", "-", "INVALID"])
+            for line in ("tiny on dev.tsv: 20 of 30 sentences, the shortest first", "tiny on bad.tsv: INVALID, left",
+                         "INSECURE-BENCH: the randomness", "batches of 3 sentences", "2 sentences of 20 cut to 64",
+                         "**80.0 %** by private inference [58.4, 91.9], 75.0 % in the clear"):
+                self.assertIn(line, text)
+            self.assertNotIn("INVALID by private", text)
+            self.assertEqual(text.count("Accuracy of tiny on"), 2)
+            self.assertEqual("points" in page.tables, bool(runs))
+        self.assertIn("## Not measured in these files", self.report(make.sample_rows())[1])
+
+    def test_quoted_accuracy(self) -> None:
+        """Beside ours, each with its source, what differs, and a loss only within one source."""
+        page, _ = self.report([], None, [make.evaluation_row(20)])
+        row = one(page.tables["accuracy_quoted"], task="GLUE avg", system="Lu et al. quantized BERT")
+        self.assertEqual([row[n] for n in ("private or quantised", "full precision", "loss")], ["82.9", "87.2", "4.3"])
+        row = one(page.tables["accuracy_quoted"], task="GLUE SST-2", system="MPCFormer (Quad+2ReLU)")
+        self.assertEqual([row["full precision"], row["loss"]], ["93.1", "1.1"])
+        row = one(page.tables["accuracy_quoted"], task="GLUE SST-2", system="CipherPrune")
+        self.assertEqual([row["full precision"], row["loss"]], ["-", "-"])
+        cited = {number for r in page.tables["accuracy_quoted"] for number in re.findall(r"\[\d+\]", r["source"])}
+        self.assertLessEqual(cited, {r[""] for r in page.tables["sources"]})
+        for row in page.tables["accuracy_quoted"]:
+            self.assertTrue(all(row.values()), row)
 
     def test_older_schema(self) -> None:
         page, _ = self.made(OLD)
