@@ -39,11 +39,12 @@ static void decide_plain(const struct pq_launch *l, const struct pq_batch *b, co
 {
     const struct pq_plan plan = pq_clear_plan(&l->shape, b->length, b->count);
     struct pq_plain *engine = pq_plain_create(&plan, &l->model, &l->embedding, NULL);
-    int32_t *logits = pq_alloc(l->shape.labels * b->count * sizeof *logits);
+    const size_t bytes = l->shape.labels * b->count * sizeof(int32_t);
+    int32_t *logits = pq_alloc(bytes);
     pq_plain_run(engine, token, logits);
     for (size_t i = 0; i < b->count; i++)
         sentence[i].plain_label = pq_decision(logits, l->shape.labels, b->count, i);
-    free(logits);
+    pq_free_secret(logits, bytes);
     pq_plain_free(engine);
 }
 

@@ -55,7 +55,7 @@ def evaluation_row(sentences: int, **other: object) -> dict[str, object]:
                weight_bits=1, trunc=6, labels=2, max_tokens=64, data="dev.tsv", data_id="0123", sentences=sentences,
                batch=2, parties=3, ranks_per_party=1, threads=1, protocol="preprocessed", max_variant="auto",
                tables="auto", net="none", kernel="avx2", transport="shared memory", mode="secure", evaluated=20, cut=0,
-               plain_correct=15, mpc_correct=16, agreeing=11, plain_accuracy=0.75, plain_accuracy_low=0.5313,
+               plain_correct=15, mpc_correct=16, agreeing=13, plain_accuracy=0.75, plain_accuracy_low=0.5313,
                plain_accuracy_high=0.8881, mpc_accuracy=0.8, mpc_accuracy_low=0.5840, mpc_accuracy_high=0.9193,
                online_ns=52_500_000, offline_ns=210_000_000, online_bytes=500_000, offline_bytes=2_000_000,
                online_rounds=100, verdict="VALID", utc="2025-01-01T00:00:00Z")

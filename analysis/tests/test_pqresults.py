@@ -136,7 +136,7 @@ class ResultsTest(unittest.TestCase):
     def test_program_reads_what_is_written(self) -> None:
         make.write(self.path, make.full_rows(), make.op_rows(3), [make.evaluation_row(20)])
         table = subprocess.run([PQBERT, "results", "show", str(self.path)], capture_output=True, text=True, check=True)
-        self.assertRegex(table.stdout, r"(?m)^tiny +dev.tsv .* 80\.0 \[58\.4, 91\.9\] +55\.0 +52\.50 ")
+        self.assertRegex(table.stdout, r"(?m)^tiny +dev.tsv .* 80\.0 \[58\.4, 91\.9\] +65\.0 +52\.50 ")
         done = subprocess.run([PQBERT, "results", "show", "--csv", "--system", "Other 1.0", str(self.path)],
                               capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

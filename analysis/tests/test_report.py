@@ -214,7 +214,7 @@ class ReportTest(unittest.TestCase):
             first, second, third = page.tables["accuracy"]
             self.assertEqual(list(first.values()), [
                 "tiny: 2 layers, hidden 128, weights of 1 bit", "dev.tsv", "preprocessed, 1 x 1, up to 2 at once", "20",
-                "75.0 [53.1, 88.8]", "80.0 [58.4, 91.9]", "55.0 %", "52.50", "210.0", "0.500", "2.000", "VALID"])
+                "75.0 [53.1, 88.8]", "80.0 [58.4, 91.9]", "65.0 %", "52.50", "210.0", "0.500", "2.000", "VALID"])
             self.assertEqual(second["model"], "tiny: 1 layer, hidden 128, weights of 4 bits")
             self.assertEqual(second["sentences"], "20 of 30")
             self.assertIn("network lan (emulated), INSECURE-BENCH", second["setting"])
