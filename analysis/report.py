@@ -119,7 +119,7 @@ def compose(measured: Measured) -> Document:
     sections = [
         *section("headline_section", "Headline", *headline),
         *section("warnings", "Warnings", Bullets(found, warning=True) if found else None),
-        *section("accuracy_section", "Accuracy", tables_accuracy.own(measured),
+        *section("accuracy_section", "Accuracy", *tables_accuracy.own(measured),
                  tables_accuracy.published(figures, sources)),
         *(timing_sections(measured) if timed else []),
         *section("quoted_section", "Published figures", *quoted_blocks(figures, sources)),

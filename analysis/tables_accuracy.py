@@ -14,7 +14,7 @@ FIRST_TASKS = ("GLUE avg", "GLUE SST-2")
 
 DIFFERS = {
     "Lu et al. quantized BERT": "the design followed here: 1-bit weights, 4-bit activations, three parties; BERT-base, "
-                                "trained for each task; mean of GLUE's tasks",
+                                "distilled from a full-precision teacher",
     "PUMA": "three parties; BERT-base of full precision in fixed point, nothing trained for it; 500 samples a task",
     "MPCFormer": "two parties and a dealer; BERT-base of full precision, GeLU and softmax replaced and distilled",
     "BOLT": "two parties, homomorphic encryption and oblivious transfer; BERT-base in fixed point, functions "
@@ -38,27 +38,33 @@ def model(e: pd.Series) -> str:
     return f"{e.model}: {plural(e.layers, 'layer')}, hidden {e.hidden}, weights of {plural(e.weight_bits, 'bit')}"
 
 
-def own(measured: Measured) -> Table | None:
-    """One line per evaluation. A wrong result has neither accuracy nor time."""
-    rows = []
+def own(measured: Measured) -> list[Table]:
+    """How often the models are right, and what a sentence costs: a line per evaluation in each table. A wrong result
+    has neither accuracy nor time."""
+    first = ["file"] if measured.several else []
+    right, cost = [], []
     for f in measured.files:
         for _, e in f.evaluations.iterrows():
+            source = [f.path.stem] if measured.several else []
             valid = e.verdict != "INVALID" and e.evaluated > 0
             done = f"{e.evaluated:,}" + ("" if e.evaluated == e.sentences else f" of {e.sentences:,}")
-            source = [f.path.stem] if measured.several else []
-            rows.append([*source, model(e), e.data, how(e), done, share(e, "plain") if e.evaluated else "-",
-                         share(e, "mpc") if valid else "-", percent(e.agreeing / e.evaluated) if valid else "-",
-                         scaled(e.online_ns / 1e6) if valid else "-", scaled(e.offline_ns / 1e6) if valid else "-",
-                         megabytes(e.online_bytes), megabytes(e.offline_bytes), e.verdict])
-    if not rows:
-        return None
-    first = ["file"] if measured.several else []
-    return Table("accuracy", "Accuracy in % with its 95 % interval (Wilson), measured here. plain: the integer model "
-                 "in the clear; MPC: private inference, every batch verified; alike: both decide the same. Setting: "
-                 "protocol, ranks per party x threads. Each: median over the sentences, of the batch over the "
-                 "sentences in it; MB: 10^6 bytes, sums over the three parties.",
-                 [*first, "model", "data", "setting", "sentences", "plain %", "MPC %", "alike", "online ms each",
-                  "offline ms each", "online MB each", "offline MB each", "verdict"], rows, left=3 + len(first))
+            right.append([*source, model(e), e.data, done, share(e, "plain") if e.evaluated else "-",
+                          share(e, "mpc") if valid else "-", percent(e.agreeing / e.evaluated) if valid else "-",
+                          e.verdict])
+            times = [scaled(e[f"{phase}_ns"] / 1e6) if valid else "-" for phase in ("online", "offline")]
+            cost.append([*source, e.model, e.data, how(e), *times, megabytes(e.online_bytes),
+                         megabytes(e.offline_bytes), f"{e.online_rounds:,}"])
+    if not right:
+        return []
+    return [Table("accuracy", "Accuracy in % with its 95 % interval (Wilson), measured here. plain: the integer model "
+                  "in the clear; MPC: private inference, every batch verified; alike: both decide the same.",
+                  [*first, "model", "data", "sentences", "plain %", "MPC %", "alike", "verdict"], right,
+                  left=2 + len(first)),
+            Table("accuracy_cost", "What a sentence cost in the same evaluations: medians over the sentences, of the "
+                  "batch over the sentences in it. Setting: protocol, ranks per party x threads. MB: 10^6 bytes, sums "
+                  "over the three parties.",
+                  [*first, "model", "data", "setting", "online ms", "offline ms", "online MB", "offline MB",
+                   "rounds a batch"], cost, left=3 + len(first))]
 
 
 def task_of(setting: str) -> str:

@@ -212,14 +212,17 @@ class ReportTest(unittest.TestCase):
         for runs in (make.sample_rows(), []):
             page, text = self.report(runs, None, [make.evaluation_row(20), lan, bad])
             first, second, third = page.tables["accuracy"]
-            self.assertEqual(list(first.values()), [
-                "tiny: 2 layers, hidden 128, weights of 1 bit", "dev.tsv", "preprocessed, 1 x 1, up to 2 at once", "20",
-                "75.0 [53.1, 88.8]", "80.0 [58.4, 91.9]", "65.0 %", "52.50", "210.0", "0.500", "2.000", "VALID"])
+            self.assertEqual(list(first.values()), ["tiny: 2 layers, hidden 128, weights of 1 bit", "dev.tsv", "20",
+                                                    "75.0 [53.1, 88.8]", "80.0 [58.4, 91.9]", "65.0 %", "VALID"])
+            costs = page.tables["accuracy_cost"]
+            self.assertEqual(list(costs[0].values()), ["tiny", "dev.tsv", "preprocessed, 1 x 1, up to 2 at once",
+                                                       "52.50", "210.0", "0.500", "2.000", "100"])
+            self.assertIn("network lan (emulated), INSECURE-BENCH", costs[1]["setting"])
+            self.assertEqual([costs[2][n] for n in ("online ms", "offline ms", "online MB")], ["-", "-", "0.500"])
             self.assertEqual(second["model"], "tiny: 1 layer, hidden 128, weights of 4 bits")
             self.assertEqual(second["sentences"], "20 of 30")
-            self.assertIn("network lan (emulated), INSECURE-BENCH", second["setting"])
-            self.assertEqual([third[n] for n in ("plain %", "MPC %", "alike", "online ms each", "verdict")],
-                             ["75.0 [53.1, 88.8]", "-", "-", "-", "INVALID"])
+            self.assertEqual([third[n] for n in ("plain %", "MPC %", "alike", "verdict")],
+                             ["75.0 [53.1, 88.8]", "-", "-", "INVALID"])
             for line in ("tiny on dev.tsv: 20 of 30 sentences, the shortest first", "tiny on bad.tsv: INVALID, left",
                          "INSECURE-BENCH: the randomness", "batches of 3 sentences", "2 sentences of 20 cut to 64",
                          "**80.0 %** by private inference [58.4, 91.9], 75.0 % in the clear"):
