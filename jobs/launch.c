@@ -148,8 +148,8 @@ static enum pq_status begin(struct pq_launch *l, enum pq_command command, int ar
     enum pq_status s = pq_options_parse(command, argc, argv, o, &l->help, err);
     if (s == PQ_OK && (command == PQ_CMD_RUN || command == PQ_CMD_EVAL) &&
         (o->protocol.count > 1 || o->ranks.count > 1 || o->threads.count > 1 || o->seq.count > 1 || o->net.count > 1))
-        s = pq_fail(err, PQ_USER, "%s has one setting: give one value for each option (sweep takes lists)",
-                    command == PQ_CMD_RUN ? "run" : "eval");
+        s = pq_fail(err, PQ_USER, "%s: give one value for each option (sweep takes lists)",
+                    command == PQ_CMD_RUN ? "run does one inference" : "eval does one evaluation");
     if (s == PQ_OK && command == PQ_CMD_OFFLINE && o->threads.count > 1)
         s = pq_fail(err, PQ_USER, "material does not depend on --threads: give offline one value");
     if (s == PQ_OK && !o->seq.count && !pq_sequences_given(o))
@@ -194,7 +194,7 @@ static enum pq_status begin_alone(struct pq_launch *l, enum pq_command command, 
         s = pq_fail(err, PQ_USER, "--%s is about private inference: launch three parties (mpirun -n 3 pqbert eval "
                     "...), or leave it out for the model in the clear", wants_parties ? wants_parties : "net");
     if (s == PQ_OK && o->threads.count > 1)
-        s = pq_fail(err, PQ_USER, "eval has one setting: give one value for --threads");
+        s = pq_fail(err, PQ_USER, "eval does one evaluation: give one value for --threads");
     if (s == PQ_OK)
         s = pq_clear_model_read(o->model, &m, err);
     if (s != PQ_OK)

@@ -189,7 +189,7 @@ enum pq_status pq_sequences_read(const struct pq_options *o, const struct pq_emb
                        "it with --vocab vocab.txt", o->model, o->data ? "" : "give --tokens FILE, or ");
     if (e->shape.max_seq < 2)
         return pq_fail(err, PQ_USER, "%s: one token is this model's longest sequence, and [CLS] and [SEP] are two: "
-                       "it takes no text", o->model);
+                       "it takes no text%s", o->model, o->data ? "" : "; give --tokens FILE");
     enum pq_status s = pq_vocabulary_create(e->vocab, e->vocab_bytes, &e->shape, o->model, &v, err);
     if (s == PQ_OK) {
         s = read_texts(o, e, v, world_rank, q, err);

@@ -20,7 +20,7 @@ import unittest
 
 PQBERT = MPIEXEC = None
 CONFIG = "layers=1,hidden=24,heads=3,ffn=20,vocab=30,max_seq=20"
-COMMANDS = ("model", "plain", "cost", "run", "sweep", "offline", "kernels", "results")
+COMMANDS = ("model", "plain", "cost", "run", "eval", "sweep", "offline", "kernels", "results")
 
 
 class Outcome:
