@@ -53,6 +53,7 @@ static void describe_sentences(const struct evaluation *w, size_t which, const s
                                struct pq_sentence_record *sentence)
 {
     const struct pq_batch *b = &w->batches.batch[which];
+    PQ_ASSERT(answer);
     memset(sentence, 0, b->count * sizeof *sentence);
     for (size_t i = 0; i < b->count; i++) {
         sentence[i].sentence = w->batches.sentence[b->first + i];

@@ -27,25 +27,28 @@ static struct line line_at(const struct pq_labelled *d, size_t at)
     return l;
 }
 
-/* The whole file, unbuffered: no copy stays behind. */
-static enum pq_status read_file(const char *path, struct pq_labelled *d, struct pq_error *err)
+/* The whole file, unbuffered: no copy stays behind. NULL, or why it cannot be read. */
+static const char *read_bytes(FILE *file, struct pq_labelled *d)
 {
     struct stat info;
-    const char *why = NULL;
+    if (fstat(fileno(file), &info) != 0)
+        return strerror(errno);
+    if (!S_ISREG(info.st_mode))
+        return "it is no regular file";
+    if (info.st_size == 0 || info.st_size > PQ_LABELLED_BYTES)
+        return info.st_size ? "it is longer than 256 MiB" : "it is empty";
+    setvbuf(file, NULL, _IONBF, 0);
+    d->bytes = (size_t)info.st_size;
+    d->file = pq_alloc(d->bytes);
+    if (fread(d->file, 1, d->bytes, file) == d->bytes)
+        return NULL;
+    return ferror(file) ? strerror(errno) : "it became shorter while it was read";
+}
+
+static enum pq_status read_file(const char *path, struct pq_labelled *d, struct pq_error *err)
+{
     FILE *file = fopen(path, "rb");
-    if (!file || fstat(fileno(file), &info) != 0)
-        why = strerror(errno);
-    else if (!S_ISREG(info.st_mode))
-        why = "it is no regular file";
-    else if (info.st_size == 0 || info.st_size > PQ_LABELLED_BYTES)
-        why = info.st_size ? "it is longer than 256 MiB" : "it is empty";
-    if (!why) {
-        setvbuf(file, NULL, _IONBF, 0);
-        d->bytes = (size_t)info.st_size;
-        d->file = pq_alloc(d->bytes);
-        if (fread(d->file, 1, d->bytes, file) != d->bytes)
-            why = ferror(file) ? strerror(errno) : "it became shorter while it was read";
-    }
+    const char *why = file ? read_bytes(file, d) : strerror(errno);
     if (file)
         fclose(file);
     return why ? pq_fail(err, PQ_USER, "%s: cannot be read (%s); give a file of lines sentence<TAB>label", path, why)
