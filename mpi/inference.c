@@ -164,27 +164,40 @@ void pq_session_open(struct pq_session *s, const struct pq_session_setup *setup)
 
 /* Of every repetition, before anything is drawn for it. P2 refuses material twice, but P0 and P1 draw masks: each party
  * must refuse to draw the same ones again, whatever the others ask for. */
-static void use_number(struct pq_session *s)
+static void use_number(struct pq_session *s, uint32_t number)
 {
-    PQ_ASSERT(s->repetition >= s->fresh && s->repetition < SETUP_NUMBER);
-    s->fresh = s->repetition + 1;
+    PQ_ASSERT(number >= s->fresh && number < SETUP_NUMBER);
+    s->fresh = number + 1;
+}
+
+static void deal(struct pq_session *s, uint32_t number)
+{
+    s->dealer.inference = number;
+    pq_encoder_run(&s->dealer.engine);
+    pq_stage_flush(pq_stage_of(&s->dealer, PQ_P1));
+    pq_stage_flush(pq_stage_of(&s->dealer, PQ_P2));
+}
+
+static size_t material_bytes(const struct pq_session *s)
+{
+    return s->predicted.material[s->party.role][s->setup.group->rank];
+}
+
+static void draw(struct pq_session *s, uint32_t number)
+{
+    pq_draws_make(&s->party.draws, s->party.role == PQ_P1 ? s->s01 : s->s02, number);
 }
 
 static void offline(struct pq_session *s)
 {
-    const struct pq_group *g = s->setup.group;
-    use_number(s);
+    use_number(s, s->repetition);
     pq_link_phase(&s->link, PQ_OFFLINE, PQ_OP_INPUT);
-    if (g->role == PQ_P0 && !lives_on_stock(s)) {
-        s->dealer.inference = s->repetition;
-        pq_encoder_run(&s->dealer.engine);
-        pq_stage_flush(pq_stage_of(&s->dealer, PQ_P1));
-        pq_stage_flush(pq_stage_of(&s->dealer, PQ_P2));
-    }
-    if (g->role != PQ_P0 && !lives_on_stock(s))
-        pq_material_receive(&s->party.material, &s->link, s->predicted.material[g->role][g->rank]);
-    if (g->role != PQ_P0 && !fills_stock(s))
-        pq_draws_make(&s->party.draws, g->role == PQ_P1 ? s->s01 : s->s02, s->repetition);
+    if (s->party.role == PQ_P0 && !lives_on_stock(s))
+        deal(s, s->repetition);
+    if (s->party.role != PQ_P0 && !lives_on_stock(s))
+        pq_material_receive(&s->party.material, &s->link, material_bytes(s));
+    if (s->party.role != PQ_P0 && !fills_stock(s))
+        draw(s, s->repetition);
     pq_link_pause(&s->link);
 }
 
@@ -197,6 +210,29 @@ static void online(struct pq_session *s, const uint32_t *token)
     pq_link_pause(&s->link);
     if (s->party.role != PQ_P0)
         pq_material_done(&s->party.material);
+}
+
+/* The next inference's material is made and sent while this one's online phase runs. mine: times from `start` on. */
+static void online_and_next(struct pq_session *s, const uint32_t *token, uint64_t start, struct pq_report *mine)
+{
+    const uint32_t next = s->repetition + 1;
+    use_number(s, next);
+    if (s->party.role == PQ_P0) {
+        pq_link_phase(&s->link, PQ_OFFLINE, PQ_OP_INPUT);
+        deal(s, next);
+        mine->offline_ns = pq_now_ns() - start;
+    } else {
+        pq_material_expect(&s->coming, &s->link, material_bytes(s));
+        online(s, token);
+        mine->online_ns = pq_now_ns() - start;
+        const struct pq_material used = s->party.material;
+        s->party.material = s->coming;
+        s->coming = used;
+        pq_link_phase(&s->link, PQ_OFFLINE, PQ_OP_INPUT);
+        pq_link_arrived(&s->link);
+        draw(s, next);
+    }
+    pq_link_pause(&s->link);
 }
 
 static enum pq_verdict verify(struct pq_session *s, const uint32_t *token)
@@ -230,67 +266,12 @@ static enum pq_verdict verify(struct pq_session *s, const uint32_t *token)
     return (enum pq_verdict)verdict;
 }
 
-struct report {
-    uint64_t setup_ns, offline_ns, online_ns, material_ns, peak_memory;
-    uint64_t whole_ns, clock_off_ns; /* from barrier to barrier, by this rank's clock, and whether its clocks agree */
-    struct pq_tally tally;
-};
-
-static uint64_t larger(uint64_t a, uint64_t b)
+static void gather_reports(struct pq_session *s, struct pq_report *mine, struct pq_measurement *m)
 {
-    return a > b ? a : b;
-}
-
-/* Bytes, messages and work add up over the ranks of a party; a time or a number of rounds is the largest. */
-static void merge(struct pq_count *to, const struct pq_count *from)
-{
-    struct pq_count both = *to;
-    pq_count_add(&both, from);
-    both.rounds = larger(to->rounds, from->rounds);
-    both.compute_ns = larger(to->compute_ns, from->compute_ns);
-    both.wait_ns = larger(to->wait_ns, from->wait_ns);
-    both.internal_ns = larger(to->internal_ns, from->internal_ns);
-    *to = both;
-}
-
-/* All ranks were timed between the same two barriers. */
-static void compare_clocks(const struct report *all, size_t ranks, struct pq_measurement *m)
-{
-    uint64_t shortest = UINT64_MAX, longest = 0;
-    for (size_t i = 0; i < ranks; i++) {
-        m->clock_off_ns = larger(m->clock_off_ns, all[i].clock_off_ns);
-        shortest = all[i].whole_ns < shortest ? all[i].whole_ns : shortest;
-        longest = larger(longest, all[i].whole_ns);
-    }
-    if (longest - shortest > 500000000u + shortest / 100)
-        m->clock_off_ns = larger(m->clock_off_ns, longest - shortest);
-}
-
-static void gather_reports(struct pq_session *s, struct report *mine, struct pq_measurement *m)
-{
-    const struct pq_group *g = s->setup.group;
-    struct report *all = pq_alloc((size_t)g->world_size * sizeof *all);
     mine->setup_ns = s->setup_ns;
     mine->peak_memory = pq_machine_peak_memory();
     mine->tally = s->link.tally;
-    pq_group_collect(g, mine, all, sizeof *mine);
-    if (g->world_rank == 0)
-        compare_clocks(all, (size_t)g->world_size, m);
-    for (int rank = 0; rank < g->world_size && g->world_rank == 0; rank++) {
-        const size_t role = (size_t)rank / g->ranks_max, j = (size_t)rank % g->ranks_max;
-        m->peak_memory[role] += j < s->setup.plan.ranks ? all[rank].peak_memory : 0;
-        if (j >= s->setup.plan.ranks)
-            continue;
-        m->setup_ns = larger(m->setup_ns, all[rank].setup_ns);
-        m->offline_ns = larger(m->offline_ns, all[rank].offline_ns);
-        m->material_ns = larger(m->material_ns, all[rank].material_ns);
-        if (role == PQ_P1)
-            m->online_ns = larger(m->online_ns, all[rank].online_ns);
-        for (int phase = 0; phase < PQ_PHASES; phase++)
-            for (int o = 0; o < PQ_OPERATIONS; o++)
-                merge(&m->party[role].at[phase][o], &all[rank].tally.at[phase][o]);
-    }
-    free(all);
+    pq_report_gather(mine, s->setup.group, s->setup.plan.ranks, m);
 }
 
 static void forget_repetition(struct pq_session *s, struct pq_measurement *m)
@@ -302,7 +283,7 @@ static void forget_repetition(struct pq_session *s, struct pq_measurement *m)
 
 enum pq_status pq_session_deal(struct pq_session *s, struct pq_measurement *m, struct pq_error *err)
 {
-    struct report mine = { 0 };
+    struct pq_report mine = { 0 };
     PQ_ASSERT(fills_stock(s));
     forget_repetition(s, m);
 
@@ -325,7 +306,7 @@ enum pq_status pq_session_deal(struct pq_session *s, struct pq_measurement *m, s
 void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_measurement *m)
 {
     const struct pq_group *g = s->setup.group;
-    struct report mine = { 0 };
+    struct pq_report mine = { 0 };
     uint64_t start;
     PQ_ASSERT(!fills_stock(s));
     forget_repetition(s, m);
@@ -339,17 +320,25 @@ void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_me
         mine.material_ns = pq_now_ns() - start;
     }
 
-    start = begin(s, PQ_OFFLINE, pq_phase_name[PQ_OFFLINE]);
-    if (takes_part(s))
-        offline(s);
-    mine.offline_ns = pq_now_ns() - start;
+    if (!s->setup.overlap || s->fresh == s->repetition) { /* else it was made beside the repetition before */
+        start = begin(s, PQ_OFFLINE, pq_phase_name[PQ_OFFLINE]);
+        if (takes_part(s))
+            offline(s);
+        mine.offline_ns = pq_now_ns() - start;
+    }
+    if (s->setup.overlap)
+        forget_repetition(s, m); /* the counts of this repetition are those of the material made beside it */
 
     start = begin(s, PQ_ONLINE, pq_phase_name[PQ_ONLINE]);
-    if (takes_part(s) && (g->role != PQ_P0 || s->setup.plan.protocol == PQ_PUBLISHED))
-        online(s, token);
-    mine.online_ns = pq_now_ns() - start;
-
+    if (takes_part(s) && s->setup.overlap) {
+        online_and_next(s, token, start, &mine);
+    } else {
+        if (takes_part(s) && (g->role != PQ_P0 || s->setup.plan.protocol == PQ_PUBLISHED))
+            online(s, token);
+        mine.online_ns = pq_now_ns() - start;
+    }
     pq_group_barrier(g);
+    mine.cycle_ns = s->setup.overlap ? pq_now_ns() - start : 0;
     const struct pq_clocks last = pq_clocks_read();
     mine.whole_ns = last.monotonic - first.monotonic;
     mine.clock_off_ns = pq_clocks_apart(&first, &last);
@@ -378,6 +367,7 @@ void pq_session_close(struct pq_session *s)
                 pq_stage_close(pq_stage_of(&s->dealer, r));
         pq_context_finish(&s->dealer);
         pq_context_finish(&s->party);
+        pq_material_free(&s->coming);
         pq_weights_free(&s->weights);
     }
     pq_prg_free(s->s01);

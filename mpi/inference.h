@@ -12,6 +12,10 @@
  * in place of pq_session_repeat; in others a session lives on it, and each repetition takes the next entry, marked and
  * read before the offline phase, of which only the masks that P1 and P2 draw are left.
  *
+ * With `overlap` the material of repetition i + 1 is dealt, sent and received beside the online phase of repetition i;
+ * the first one's before it, and the one after the last is never used. Costs P1 and P2 the memory of a second inference.
+ * online_ns then counts what is lost to receiving, and cycle_ns tells the throughput.
+ *
  * Verification is not part of the protocol: after the online phase P1 hands its tokens, logits and s12 to P0's first
  * rank, which replays the inference from the clear values and compares every logit (protocols.md section 6); the
  * verdict and the number of overflows go to all ranks. From then on P0 could undo what it is sent of later repetitions,
@@ -26,6 +30,7 @@
 #include "context.h"
 #include "engine_run.h"
 #include "group.h"
+#include "measurement.h"
 
 struct pq_replay;
 struct pq_binding;
@@ -42,29 +47,16 @@ struct pq_session_setup {
     struct pq_binding *binding; /* NULL: nothing is bound */
     const uint64_t *seed; /* NULL: seeds from the operating system. Else fixed (INSECURE-BENCH) */
     struct pq_stock *stock; /* NULL: material is dealt and used here */
+    bool overlap;         /* throughput: the next inference's material is dealt while this one is online. `preprocessed`
+                             alone, where P0 is idle online, without a stock and without an emulated network */
     struct pq_ear *ear;   /* NULL but in tests (link.h) */
-};
-
-enum pq_verdict { PQ_VALID, PQ_WRONG, PQ_UNCHECKED };
-
-/* Of one repetition; complete on world rank 0 only. Counts and times are per party: bytes and messages summed over its
- * ranks, rounds and times of its slowest rank. */
-struct pq_measurement {
-    uint64_t setup_ns, offline_ns, online_ns, verify_ns; /* offline: slowest rank; online: P1, slowest rank */
-    uint64_t material_ns; /* marking and reading an entry of a stock, or writing it; slowest rank */
-    struct pq_tally party[PQ_ROLES];
-    uint64_t peak_memory[PQ_ROLES];
-    enum pq_verdict verdict;
-    uint64_t clock_off_ns; /* 0: clocks agree about how long this repetition took. Else by how much they do not: one
-                              rank's (kernels/machine.h), or two ranks' by over half a second and 1 %. Its times are
-                              then doubtful: a clock was stepped, or a machine suspended */
-    uint64_t range_wrapped; /* values that left a declared range, as replay saw them; pq_replay_ranges says where */
 };
 
 struct pq_session {
     struct pq_session_setup setup;
     struct pq_link link;
     struct pq_context dealer, party; /* P0's two, P1's and P2's one */
+    struct pq_material coming; /* P1, P2, overlapping: of the next inference */
     struct pq_weights weights;
     struct pq_prg *s01, *s02, *s12;
     uint8_t key12[16]; /* P1, for the verifier */

@@ -100,6 +100,52 @@ static int piece(size_t left)
     return left < PIECE ? (int)left : PIECE;
 }
 
+static void post_arrival(struct pq_link *l)
+{
+    struct pq_arrival *a = &l->arrival;
+    PQ_MPI(l->group, pq_phase_name[l->phase],
+           MPI_Irecv(a->next, piece(a->left), MPI_BYTE, pq_group_rank_of(l->group, a->from, l->group->rank), TAG_CROSS,
+                     l->group->protocol, &a->request));
+}
+
+/* Takes what has come of it. */
+static void look_for_arrival(struct pq_link *l, bool wait)
+{
+    struct pq_arrival *a = &l->arrival;
+    const char *phase = pq_phase_name[l->phase];
+    while (a->left) {
+        MPI_Status status;
+        int done = 1, got;
+        if (wait)
+            pq_group_wait(l->group, phase, &a->request, 1, &status, 0);
+        else
+            PQ_MPI(l->group, phase, MPI_Test(&a->request, &done, &status));
+        if (!done)
+            return;
+        MPI_Get_count(&status, MPI_BYTE, &got);
+        hear(l, a->from, a->next, (size_t)got);
+        a->next += got;
+        a->left -= (size_t)got;
+        if (a->left)
+            post_arrival(l);
+    }
+}
+
+void pq_link_expect(struct pq_link *l, enum pq_role from, void *data, size_t bytes)
+{
+    PQ_ASSERT(!l->arrival.left && !l->wire);
+    l->arrival = (struct pq_arrival){ .from = from, .next = data, .left = bytes };
+    if (bytes)
+        post_arrival(l);
+}
+
+void pq_link_arrived(struct pq_link *l)
+{
+    uint64_t start = pq_now_ns();
+    look_for_arrival(l, true);
+    book(l, start, &now(l)->wait_ns);
+}
+
 static void transfer(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
                      size_t in_bytes, uint64_t rounds)
 {
@@ -108,6 +154,7 @@ static void transfer(struct pq_link *l, enum pq_role peer, const void *out, size
     const int other = pq_group_rank_of(g, peer, g->rank);
     uint64_t start = pq_now_ns();
 
+    look_for_arrival(l, false);
     for (size_t o = 0, i = 0; o < out_bytes || i < in_bytes;) {
         const int co = piece(out_bytes - o), ci = piece(in_bytes - i);
         MPI_Request q[2] = { MPI_REQUEST_NULL, MPI_REQUEST_NULL };
@@ -171,6 +218,7 @@ const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes)
         return NULL;
     const uint64_t start = pq_now_ns();
     size_t found;
+    look_for_arrival(l, false);
     const void *in = pq_near_swap(l->group->near, bytes, &found);
     if (found != bytes)
         pq_group_die(l->group, pq_phase_name[l->phase], "expected a message of %zu bytes from P%d rank %zu, found %zu",

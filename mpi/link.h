@@ -21,6 +21,14 @@ struct pq_ear {
     void (*opened)(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits);
 };
 
+/* What comes from one rank in messages of any size while the link does other things. */
+struct pq_arrival {
+    enum pq_role from;
+    char *next;
+    size_t left; /* 0: nothing is expected */
+    MPI_Request request;
+};
+
 struct pq_link {
     const struct pq_group *group;
     size_t ranks;              /* G of the point */
@@ -31,6 +39,7 @@ struct pq_link {
     struct pq_tally tally;
     uint8_t *message[2];       /* out, in: of swaps over MPI */
     size_t room;
+    struct pq_arrival arrival;
     struct pq_wire *wire;      /* the emulated network; NULL: the real one as it is */
     struct pq_ear *ear;        /* NULL but in tests */
 };
@@ -73,6 +82,12 @@ void pq_link_sent(struct pq_link *l, MPI_Request *request, int count);
  * pq_link_taken, which waits until an emulated network would have delivered all that was taken. */
 size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t room);
 void pq_link_taken(struct pq_link *l);
+
+/* `bytes` bytes will come from `from`, in messages of at most 1 GiB, and nothing else from there: they are looked for
+ * whenever this link waits for another peer. One expectation at a time, on the real network alone. Not to be read
+ * before pq_link_arrived, which waits for the rest. No round. */
+void pq_link_expect(struct pq_link *l, enum pq_role from, void *data, size_t bytes);
+void pq_link_arrived(struct pq_link *l);
 
 /* P1, P2: what the last swap opened. */
 static inline void pq_link_opened(struct pq_link *l, const void *value, size_t n, unsigned bits)

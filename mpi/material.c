@@ -91,6 +91,12 @@ void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t byt
     pq_link_taken(link);
 }
 
+void pq_material_expect(struct pq_material *m, struct pq_link *link, size_t bytes)
+{
+    pq_material_make_room(m, bytes);
+    pq_link_expect(link, PQ_P0, m->base, bytes);
+}
+
 void *pq_material_take(struct pq_material *m, size_t n, size_t each)
 {
     void *p = m->base + m->cursor;
