@@ -67,7 +67,7 @@ struct pq_session_setup point_setup(struct parties *p, const struct tiny *t, con
         .gemm = pq_gemm16_pick(at->kernel),
         .model = g->role == PQ_P0 ? &t->model : NULL,
         .embedding = g->role == PQ_P1 || (g->world_rank == 0 && !at->no_verify) ? &t->embedding : NULL,
-        .verify = !at->no_verify,
+        .verify = !at->no_verify, .overlap = at->overlap,
         .seed = at->fresh_seeds ? NULL : &SEED };
 }
 
@@ -121,9 +121,12 @@ void point_run(struct parties *p, const struct tiny *t, const struct point *at, 
         const char *where = "";
         pq_session_repeat(&s, p->group.role == PQ_P1 ? token : NULL, &m);
         parties_check(p, m.verdict == wanted, "%s: repetition %zu has verdict %d", point_name(at), i, (int)m.verdict);
-        if (p->group.world_rank == 0)
+        if (p->group.world_rank == 0) {
             parties_check(p, counts_agree(m.party, s.predicted.party, &where),
                           "%s: counts differ from the prediction at %s", point_name(at), where);
+            parties_check(p, at->overlap ? m.cycle_ns >= m.online_ns && m.cycle_ns >= m.offline_ns : !m.cycle_ns,
+                          "%s: cycle of %llu ns", point_name(at), (unsigned long long)m.cycle_ns);
+        }
         if (logits)
             take_logits(p, &s, at, logits + i * each);
     }

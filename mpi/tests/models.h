@@ -23,7 +23,7 @@ struct point {
     enum pq_maximum maximum;
     enum pq_tables tables;
     const char *kernel;       /* NULL: the best */
-    bool no_verify, fresh_seeds;
+    bool no_verify, fresh_seeds, overlap;
 };
 const char *point_name(const struct point *at); /* static text */
 

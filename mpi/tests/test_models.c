@@ -174,6 +174,9 @@ int main(int argc, char **argv)
     for (int protocol = PQ_PUBLISHED; protocol <= PQ_PREPROCESSED; protocol++)
         point_run(&p, &t, &(struct point){ .seq = 8, .ranks = 1, .no_verify = true,
                                            .protocol = (enum pq_protocol)protocol }, 2, NULL);
+    for (size_t ranks = 1; ranks <= 5; ranks += 2) /* materials change places after each repetition */
+        point_run(&p, &t, &(struct point){ .seq = 9, .ranks = ranks, .batch = 2, .protocol = PQ_PREPROCESSED,
+                                           .overlap = true }, 4, NULL);
     tiny_free(&t);
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
