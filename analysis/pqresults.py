@@ -28,7 +28,7 @@ FORMAT = "pqbert-results"
 ADDITIONS: dict[str, dict[str, tuple[int, Any]]] = {
     "runs": {"system": (2, "pqbert"), "parties": (2, 3), "together": (2, ""), "relative_error": (2, float("nan")),
              "material": (2, "fresh"), "material_ns": (2, 0), "clock_off_ns": (3, 0), "range_wrapped": (3, 0),
-             "range_where": (3, "")},
+             "range_where": (3, ""), "cycle_ns": (4, 0)},
     "ops": {},
     "evaluations": {},
     "sentences": {},

@@ -66,11 +66,12 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median_ms(const struct pq_measurement *m, size_t n)
+/* Of one of a measurement's times, by its offset. */
+static double median_ms(const struct pq_measurement *m, size_t n, size_t offset)
 {
     uint64_t *t = pq_alloc(n * sizeof *t);
     for (size_t i = 0; i < n; i++)
-        t[i] = m[i].online_ns;
+        memcpy(&t[i], (const char *)&m[i] + offset, sizeof *t);
     qsort(t, n, sizeof *t, ascending);
     const double middle = n % 2 ? (double)t[n / 2] : ((double)t[n / 2 - 1] + (double)t[n / 2]) / 2;
     free(t);
@@ -98,6 +99,20 @@ static void keep_operations(struct sweep *w, const struct pq_measurement *m, siz
     free(ops);
 }
 
+/* line: which point it is. */
+static void say_point(struct sweep *w, const struct pq_point *p, const struct pq_run_record *r,
+                      const struct pq_measurement *m, size_t n, const char *line)
+{
+    char rate[64] = "";
+    if (p->plan.overlap)
+        snprintf(rate, sizeof rate, ", %.4g sequences/s with dealing beside it",
+                 1e3 * (double)p->plan.batch / median_ms(m, n, offsetof(struct pq_measurement, cycle_ns)));
+    pq_progress_line(&w->progress,
+                     "%s: online %.2f ms (median of %zu), floor %.2f ms, %.2f MB online by all parties%s, %s", line,
+                     median_ms(m, n, offsetof(struct pq_measurement, online_ns)), n, (double)r->floor_ns / 1e6,
+                     (double)r->online_bytes / 1e6, rate, w->launch.options.no_verify ? "UNCHECKED" : "VALID");
+}
+
 static void run_point(struct sweep *w, const struct pq_point *p, size_t number, size_t total)
 {
     const struct pq_launch *l = &w->launch;
@@ -106,14 +121,15 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
     struct pq_session session;
     const struct pq_session_setup setup = pq_launch_setup(l, p);
     const bool emulated = pq_net_emulates(&p->net);
-    char name[160];
-    snprintf(name, sizeof name, "%s S=%zu G=%zu threads=%zu%s%s", pq_protocol_name[p->plan.protocol], p->plan.seq,
-             p->plan.ranks, p->threads, emulated ? " net=" : "", emulated ? p->net.name : "");
+    char line[192];
+    snprintf(line, sizeof line, "[%zu/%zu] %s S=%zu G=%zu threads=%zu%s%s", number, total,
+             pq_protocol_name[p->plan.protocol], p->plan.seq, p->plan.ranks, p->threads,
+             emulated ? " net=" : "", emulated ? p->net.name : "");
 
     describe(w, p, &r);
     const uint64_t left = missing(w, &r), done = l->options.repeat - left;
     if (!left) {
-        pq_progress_line(&w->progress, "[%zu/%zu] %s: in the file already", number, total, name);
+        pq_progress_line(&w->progress, "%s: in the file already", line);
         return;
     }
 
@@ -122,11 +138,11 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
     struct pq_error err;
     size_t wrong = 0;
     const char *why = "logits differ from the replayed ones";
-    pq_progress_note(&w->progress, "[%zu/%zu] %s: set-up", number, total, name);
+    pq_progress_note(&w->progress, "%s: set-up", line);
     pq_session_open(&session, &setup);
     for (uint64_t i = 0; i < warmup + left; i++) {
-        pq_progress_note(&w->progress, "[%zu/%zu] %s: %s %" PRIu64, number, total, name,
-                         i < warmup ? "warm-up" : "repetition", i < warmup ? i + 1 : i - warmup + 1 + done);
+        pq_progress_note(&w->progress, "%s: %s %" PRIu64, line, i < warmup ? "warm-up" : "repetition",
+                         i < warmup ? i + 1 : i - warmup + 1 + done);
         struct pq_measurement *now = i < warmup ? &warm : &m[i - warmup];
         pq_session_repeat(&session, token, now);
         if (l->group.world_rank != 0)
@@ -140,25 +156,21 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
             continue;
         keep(w, &r, &session, now, done + i - warmup);
         if (now->range_wrapped)
-            pq_progress_line(&w->progress, "[%zu/%zu] %s: repetition %" PRIu64 ": %" PRIu64
+            pq_progress_line(&w->progress, "%s: repetition %" PRIu64 ": %" PRIu64
                              " values left their declared range and wrapped (%s)",
-                             number, total, name, done + i - warmup, now->range_wrapped, r.range_where);
+                             line, done + i - warmup, now->range_wrapped, r.range_where);
         if (now->clock_off_ns)
-            pq_progress_line(&w->progress, "[%zu/%zu] %s: repetition %" PRIu64 ": clocks disagree by %.4g s, its times "
-                             "are doubtful", number, total, name, done + i - warmup, (double)now->clock_off_ns / 1e9);
+            pq_progress_line(&w->progress, "%s: repetition %" PRIu64 ": clocks disagree by %.4g s, its times "
+                             "are doubtful", line, done + i - warmup, (double)now->clock_off_ns / 1e9);
     }
     pq_session_close(&session);
     if (l->group.world_rank == 0) {
         keep_operations(w, m, left, pq_results_first(w->results, &r));
         w->invalid += wrong != 0;
         if (wrong)
-            pq_progress_line(&w->progress, "[%zu/%zu] %s: INVALID (%s)", number, total, name, why);
+            pq_progress_line(&w->progress, "%s: INVALID (%s)", line, why);
         else
-            pq_progress_line(&w->progress,
-                             "[%zu/%zu] %s: online %.2f ms (median of %" PRIu64
-                             "), floor %.2f ms, %.2f MB online by all parties, %s",
-                             number, total, name, median_ms(m, left), left, (double)r.floor_ns / 1e6,
-                             (double)r.online_bytes / 1e6, l->options.no_verify ? "UNCHECKED" : "VALID");
+            say_point(w, p, &r, m, left, line);
     }
     if (token)
         pq_free_secret(token, 4 * setup.plan.seq * setup.plan.batch);

@@ -42,6 +42,7 @@ enum key {
     KEY_CHECK,
     KEY_TOTAL,
     KEY_MATERIAL,
+    KEY_OVERLAP,
     KEY_COUNT,
     KEY_HELP
 };
@@ -102,6 +103,10 @@ static const struct row {
     { PQ_CMD_SWEEP,
       0,
       { "warmup", KEY_WARMUP, "N", 0, "repetitions before them, verified but not recorded (default 2)", 0 } },
+    { PQ_CMD_SWEEP,
+      0,
+      { "overlap-offline", KEY_OVERLAP, NULL, 0,
+        "throughput: P0 deals the next inference's material while P1 and P2 are online with this one", 0 } },
     { PQ_CMD_SWEEP | PQ_CMD_EVAL,
       0,
       { "resume", KEY_RESUME, NULL, 0, "continue the result file: skip what it holds already", 0 } },
@@ -275,6 +280,7 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
         break;
     case KEY_RESUME: o->resume = true; break;
     case KEY_NO_VERIFY: o->no_verify = true; break;
+    case KEY_OVERLAP: o->overlap = true; break;
     case KEY_CHECK: o->check = true; break;
     case KEY_TOTAL: return number(name, text, 1, 4096, &o->total, err);
     default: PQ_ASSERT(!"an option without a case");
@@ -341,6 +347,28 @@ void pq_options_help(enum pq_command command, char *name)
     fputs(pq_lesson(command), stdout);
 }
 
+/* What dealing beside the online phase cannot go with. */
+static enum pq_status check_overlap(const struct pq_options *o, struct pq_error *err)
+{
+    bool published = false, emulated = false;
+    for (size_t i = 0; i < o->protocol.count; i++)
+        published |= o->protocol.value[i] == PQ_PUBLISHED;
+    for (size_t i = 0; i < o->net.count; i++)
+        emulated |= pq_net_emulates(&o->net.value[i]);
+    if (o->overlap && published)
+        return pq_fail(err, PQ_USER, 
+                       "--overlap-offline is for --protocol preprocessed: in published P0 takes part in the online "
+                       "phase and cannot deal beside it");
+    if (o->overlap && o->material)
+        return pq_fail(err, PQ_USER, 
+                       "--overlap-offline and --material exclude each other: stored material was dealt before");
+    if (o->overlap && emulated)
+        return pq_fail(err, PQ_USER, 
+                       "--overlap-offline needs the real network: --net emulates one message after the other, not "
+                       "material beside them");
+    return PQ_OK;
+}
+
 /* The input comes from one place, which says how long it is. */
 static enum pq_status check_input(const struct pq_options *o, struct pq_error *err)
 {
@@ -391,5 +419,6 @@ enum pq_status pq_options_parse(enum pq_command command, int argc, char **argv, 
                            table[r].option.arg);
     if (command == PQ_CMD_INFO && !o->argument)
         return pq_fail(err, PQ_USER, "%s needs the PREFIX of a model's files", argv[0]);
-    return check_input(o, err);
+    const enum pq_status status = check_overlap(o, err);
+    return status == PQ_OK ? check_input(o, err) : status;
 }

@@ -24,7 +24,7 @@ struct pq_options {
     struct pq_list seq, ranks, threads, protocol;
     uint64_t batch, repeat, warmup, input_seed, seed, count, limit; /* limit 0: all of --data */
     uint64_t total; /* cost: ranks per party of the launch whose sum is wanted; 0: every point */
-    bool seed_given, input_seed_given, resume, no_verify, check;
+    bool seed_given, input_seed_given, resume, no_verify, overlap, check;
     enum pq_maximum_choice maximum;
     enum pq_tables_choice tables;
     struct pq_nets net;  /* none where it is not given */

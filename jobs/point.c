@@ -109,6 +109,7 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
                         .threads = threads.value[t], .net = nets->value[i / seqs.count],
                         .plan = { .shape = *shape, .seq = seq, .batch = o->batch,
                                   .protocol = (enum pq_protocol)protocols.value[p], .ranks = ranks.value[r],
+                                  .overlap = o->overlap,
                                   .softmax = pq_softmax_widths((uint32_t)seq) } };
                     pq_point_choose(point, o);
                 }

@@ -71,7 +71,7 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
     text(r->mode, pq_launch_insecure(l, p) ? "INSECURE-BENCH" : "secure");
     text(r->together, together ? together : "");
     text(r->verdict, l->options.no_verify ? "UNCHECKED" : "VALID"); /* at best */
-    text(r->material, p->stock ? "file" : "fresh");
+    text(r->material, p->stock ? "file" : p->plan.overlap ? "overlapped" : "fresh");
     r->input_seed = l->options.input_seed;
 
     r->setup_bytes_predicted = sent(predicted->party, PQ_SETUP);
@@ -159,6 +159,7 @@ void pq_record_measured(struct pq_run_record *r, const struct pq_session *s, con
     r->repetition = repetition;
     r->setup_ns = m->setup_ns;
     r->offline_ns = m->offline_ns;
+    r->cycle_ns = m->cycle_ns;
     r->material_ns = m->material_ns;
     r->online_ns = m->online_ns;
     r->verify_ns = m->verify_ns;

@@ -172,6 +172,7 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
             add_rank(&out->party[r], &c.party[r], j == 0);
         for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
             out->material[r][j] = c.stage[r].bytes;
+        const unsigned inferences = plan->overlap ? 2 : 1;
         const uint64_t drawn[PQ_ROLES] = { 0, c.draws[PQ_P1].bytes, c.draws[PQ_P2].bytes };
 
         const uint64_t weights = operands * packed_weights(plan, j);
@@ -185,8 +186,9 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         out->memory[PQ_P0] += process + model_bytes(&plan->shape) + weights + scratch + (operands - 1) * values +
                               2 * (uint64_t)PQ_STAGE_BUFFERS * PQ_STAGE_BYTES;
         out->memory[PQ_P1] +=
-            process + embedding_bytes(&plan->shape) + c.stage[PQ_P1].bytes + weights + scratch + drawn[PQ_P1];
-        out->memory[PQ_P2] += process + c.stage[PQ_P2].bytes + weights + values + drawn[PQ_P2];
+            process + embedding_bytes(&plan->shape) + inferences * c.stage[PQ_P1].bytes + weights + scratch +
+            drawn[PQ_P1];
+        out->memory[PQ_P2] += process + inferences * c.stage[PQ_P2].bytes + weights + values + drawn[PQ_P2];
         for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
             pq_draws_free(&c.draws[r]);
     }

@@ -76,7 +76,8 @@ void pq_group_expect(const struct pq_group *g, const char *phase, const MPI_Stat
  * tell a loss from the end of a job; whoever sees a call fail gives it this long before it ends the job itself. */
 enum { PQ_LOSS_FIRST_S = 2 };
 
-/* Ends the job when an MPI call gave the code rc. what: the call, or what it was for. Any rank; takes PQ_LOSS_FIRST_S. */
+/* Ends the job when an MPI call gave the code rc. what: the call, or what it was for. Any rank; takes
+ * PQ_LOSS_FIRST_S. */
 _Noreturn void pq_group_failed(const struct pq_group *g, const char *phase, const char *what, int rc);
 
 #define PQ_MPI(g, phase, call) \

@@ -320,17 +320,17 @@ void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_me
         mine.material_ns = pq_now_ns() - start;
     }
 
-    if (!s->setup.overlap || s->fresh == s->repetition) { /* else it was made beside the repetition before */
+    if (!s->setup.plan.overlap || s->fresh == s->repetition) { /* else it was made beside the repetition before */
         start = begin(s, PQ_OFFLINE, pq_phase_name[PQ_OFFLINE]);
         if (takes_part(s))
             offline(s);
         mine.offline_ns = pq_now_ns() - start;
     }
-    if (s->setup.overlap)
+    if (s->setup.plan.overlap)
         forget_repetition(s, m); /* the counts of this repetition are those of the material made beside it */
 
     start = begin(s, PQ_ONLINE, pq_phase_name[PQ_ONLINE]);
-    if (takes_part(s) && s->setup.overlap) {
+    if (takes_part(s) && s->setup.plan.overlap) {
         online_and_next(s, token, start, &mine);
     } else {
         if (takes_part(s) && (g->role != PQ_P0 || s->setup.plan.protocol == PQ_PUBLISHED))
@@ -338,7 +338,7 @@ void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_me
         mine.online_ns = pq_now_ns() - start;
     }
     pq_group_barrier(g);
-    mine.cycle_ns = s->setup.overlap ? pq_now_ns() - start : 0;
+    mine.cycle_ns = s->setup.plan.overlap ? pq_now_ns() - start : 0;
     const struct pq_clocks last = pq_clocks_read();
     mine.whole_ns = last.monotonic - first.monotonic;
     mine.clock_off_ns = pq_clocks_apart(&first, &last);

@@ -12,8 +12,10 @@
  * in place of pq_session_repeat; in others a session lives on it, and each repetition takes the next entry, marked and
  * read before the offline phase, of which only the masks that P1 and P2 draw are left.
  *
- * With `overlap` the material of repetition i + 1 is dealt, sent and received beside the online phase of repetition i;
- * the first one's before it, and the one after the last is never used. Costs P1 and P2 the memory of a second inference.
+ * With plan.overlap the material of repetition i + 1 is dealt, sent and received beside the online phase of repetition
+ * i; the first one's before it, and the one after the last is never used. For `preprocessed`
+ * alone, where P0 is idle online, without a stock and without an emulated network. Costs P1 and P2 the memory of a
+ * second inference.
  * online_ns then counts what is lost to receiving, and cycle_ns tells the throughput.
  *
  * Verification is not part of the protocol: after the online phase P1 hands its tokens, logits and s12 to P0's first
@@ -47,8 +49,6 @@ struct pq_session_setup {
     struct pq_binding *binding; /* NULL: nothing is bound */
     const uint64_t *seed; /* NULL: seeds from the operating system. Else fixed (INSECURE-BENCH) */
     struct pq_stock *stock; /* NULL: material is dealt and used here */
-    bool overlap;         /* throughput: the next inference's material is dealt while this one is online. `preprocessed`
-                             alone, where P0 is idle online, without a stock and without an emulated network */
     struct pq_ear *ear;   /* NULL but in tests (link.h) */
 };
 

@@ -44,7 +44,7 @@ struct pq_material { uint8_t *base; size_t bytes, capacity, cursor; };
 void pq_material_make_room(struct pq_material *m, size_t bytes);
 /* Receives `bytes` bytes (predicted by cost, so known beforehand). */
 void pq_material_receive(struct pq_material *m, struct pq_link *link, size_t bytes);
-/* The same without waiting: it arrives while the caller uses the link for other things, all of it by pq_link_arrived. */
+/* The same without waiting: it arrives while the caller uses the link for other things, all by pq_link_arrived. */
 void pq_material_expect(struct pq_material *m, struct pq_link *link, size_t bytes);
 /* The next n tables or numbers of `each` bytes: consumed once, so the caller may use the place for its result. */
 void *pq_material_take(struct pq_material *m, size_t n, size_t each);

@@ -22,6 +22,7 @@ struct pq_plan {
     enum pq_maximum maximum;
     enum pq_tables tables;
     size_t ranks; /* G, ranks per party */
+    bool overlap; /* throughput: the next inference's material is dealt while this one is online (inference.h) */
     struct pq_softmax_widths softmax; /* for rows of seq scores */
 };
 

@@ -228,8 +228,9 @@ enum pq_status pq_results_add_ops(struct pq_results *r, const struct pq_op_recor
 
 double pq_run_throughput(const struct pq_run_record *run)
 {
-    const bool rate = run->online_ns > 0 && strcmp(run->verdict, "INVALID") != 0;
-    return rate ? 1e9 * (double)run->batch / (double)run->online_ns : 0;
+    const uint64_t each = run->cycle_ns ? run->cycle_ns : run->online_ns;
+    const bool rate = each > 0 && strcmp(run->verdict, "INVALID") != 0;
+    return rate ? 1e9 * (double)run->batch / (double)each : 0;
 }
 
 bool pq_verdict_known(const char *verdict)

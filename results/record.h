@@ -33,7 +33,7 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
     F(text, protocol,         "",        "point: published or preprocessed; a peer's own word for its own") \
     F(text, max_variant,      "",        "point: tree or count") \
     F(text, tables,           "",        "point: direct or compact") \
-    F(text, material,         "",        "point: fresh, dealt by the same launch, or file, by an offline job before") \
+    F(text, material,         "",        "point: fresh, of this launch; overlapped, beside an inference; file, by an offline job") \
     F(text, net,              "",        "point: emulated network, none for the real one") \
     F(text, kernel,           "",        "point: matrix kernel") \
     F(text, transport,        "",        "what carried the messages") \
@@ -45,6 +45,7 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
     F(u64,  offline_ns,       "ns",      "dealing of this repetition's material; file: only masks drawn again") \
     F(u64,  material_ns,      "ns",      "file: marking and reading this repetition's material, in no other time") \
     F(u64,  online_ns,        "ns",      "from the barrier before the input is shared to the opened logits, at P1") \
+    F(u64,  cycle_ns,         "ns",      "overlapped: from the start of one online phase until the next could start") \
     F(u64,  verify_ns,        "ns",      "replay, not part of the protocol") \
     F(u64,  setup_bytes,          "byte", "sent in set-up, all parties") \
     F(u64,  setup_bytes_predicted, "byte", "predicted by cost") \
@@ -141,7 +142,8 @@ size_t pq_results_count(const struct pq_results *r, const struct pq_run_record *
 /* Row of the point's first repetition, by which /ops refers to it; the number of rows where there is none. */
 size_t pq_results_first(const struct pq_results *r, const struct pq_run_record *like);
 
-/* Sequences per second online: the batch over online_ns. 0, which is no rate, for a repetition that is INVALID. */
+/* Sequences per second: the batch over online_ns, or over cycle_ns where dealing overlapped. 0, which is no rate, for a
+ * repetition that is INVALID. */
 double pq_run_throughput(const struct pq_run_record *run);
 
 /* Appends and makes it durable. PQ_WORLD when the disk refuses; what was there before stays readable, and r is as

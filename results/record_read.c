@@ -86,6 +86,7 @@ static const struct addition additions[] = {
     { .table = "runs", .name = "relative_error", .schema = 2, .f64 = NAN },
     { .table = "runs", .name = "clock_off_ns", .schema = 3 },
     { .table = "runs", .name = "range_wrapped", .schema = 3 },
+    { .table = "runs", .name = "cycle_ns", .schema = 4 },
     { .table = "runs", .name = "range_where", .schema = 3, .text = "" },
 };
 

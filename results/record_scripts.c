@@ -88,6 +88,7 @@ static void print_number(FILE *to, const struct pq_results *r, const struct pq_r
     } else if (c->statistic == RATE) {
         struct pq_run_record run = r->run[p->row[0]];
         run.online_ns = (uint64_t)pq_point_median(r, p, c->field->offset);
+        run.cycle_ns = (uint64_t)pq_point_median(r, p, offsetof(struct pq_run_record, cycle_ns));
         d = pq_point_has_times(p) ? pq_run_throughput(&run) : 0;
     } else if (strcmp(c->field->unit, "ns") == 0 && !pq_point_has_times(p)) {
         d = NAN;

@@ -42,8 +42,9 @@ static void put_floor(char *out, const struct pq_results *r, const struct pq_res
 /* All sequences of a batch are done when the last is. */
 static void put_rate(char *out, const struct pq_results *r, const struct pq_result_point *p)
 {
-    const double online = pq_point_median(r, p, offsetof(struct pq_run_record, online_ns));
-    const double rate = online > 0 ? 1e9 * (double)r->run[p->row[0]].batch / online : 0;
+    const double cycle = pq_point_median(r, p, offsetof(struct pq_run_record, cycle_ns));
+    const double each = cycle > 0 ? cycle : pq_point_median(r, p, offsetof(struct pq_run_record, online_ns));
+    const double rate = each > 0 ? 1e9 * (double)r->run[p->row[0]].batch / each : 0;
     if (rate > 0)
         snprintf(out, PQ_CELL, "%.*f", pq_digits(rate), rate);
 }
@@ -113,7 +114,7 @@ static void print_heading(const struct pq_results *r, const struct pq_result_poi
     }
     fputs("\nonline and offline time: median [first quartile, third quartile] of the repetitions, milliseconds\n"
           "MB: 10^6 bytes, sum over the parties, counted once, at the sender; rounds: one count for all parties\n"
-          "sequences/s: batch / median online time\n"
+          "sequences/s: batch / median online time, or cycle where dealing overlaps\n"
           "% of floor: lower bound of this machine / median online time\n", to);
     if (r->launches > 1)
         fprintf(to, "measured in %zu launches; what differed at the later ones stands under /resumed\n", r->launches);

@@ -150,6 +150,23 @@ class Material(unittest.TestCase):
         self.right(6, line.replace(" --material swept", "").replace("--seq 3,5", "--seq 3") + " --resume")
         self.assertEqual([r["material"] for r in self.rows("s.h5")].count("fresh"), 16)  # other points
 
+    def test_overlapped(self):
+        """Material made beside the inference before: points of their own, with a time from one start to the next."""
+        line = "sweep --model m --seq 3,5 --ranks 1,2 --warmup 1 --repeat 3 --out v.h5"
+        done = self.right(6, f"{line} --overlap-offline")
+        self.assertEqual(done.stderr.count("sequences/s with dealing beside it, VALID"), 4, done.stderr)
+        self.right(6, f"{line} --resume")
+        rows = self.rows("v.h5")
+        self.assertEqual([r["material"] for r in rows], ["overlapped"] * 12 + ["fresh"] * 12)
+        for row in rows:
+            cycle, sent = int(row["cycle_ns"]), int(row["offline_bytes"])
+            self.assertEqual((row["verdict"], sent), ("VALID", int(row["offline_bytes_predicted"])))
+            self.assertEqual(cycle >= int(row["online_ns"]), row["material"] == "overlapped")
+        line = "sweep --model m --seq 3 --out w.h5 --overlap-offline"
+        for more, word in (("--protocol published", "published"), ("--net lan", "--net"), ("--material d", "--material")):
+            self.wrong(3, f"{line} {more}", word)
+        self.assertFalse(pathlib.Path("w.h5").exists())
+
     def test_unchecked(self):
         self.offline("unchecked")
         done = self.right(3, "run --model m --seq 4 --no-verify --material unchecked", "UNCHECKED", "0 left")

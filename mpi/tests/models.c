@@ -62,12 +62,12 @@ struct pq_session_setup point_setup(struct parties *p, const struct tiny *t, con
     return (struct pq_session_setup){
         .group = g,
         .plan = { .shape = t->shape, .seq = at->seq, .batch = at->batch ? at->batch : 1, .protocol = at->protocol,
-                  .maximum = at->maximum, .tables = at->tables, .ranks = at->ranks,
+                  .maximum = at->maximum, .tables = at->tables, .ranks = at->ranks, .overlap = at->overlap,
                   .softmax = pq_softmax_widths((uint32_t)at->seq) },
         .gemm = pq_gemm16_pick(at->kernel),
         .model = g->role == PQ_P0 ? &t->model : NULL,
         .embedding = g->role == PQ_P1 || (g->world_rank == 0 && !at->no_verify) ? &t->embedding : NULL,
-        .verify = !at->no_verify, .overlap = at->overlap,
+        .verify = !at->no_verify,
         .seed = at->fresh_seeds ? NULL : &SEED };
 }
 

@@ -35,6 +35,7 @@ struct pq_run_record sample_run(uint64_t seq, const char *protocol, uint64_t rep
     run.repetition = repetition;
     run.online_ns = 1000000 * (seq + repetition);
     run.offline_ns = 3000000 * (seq + repetition);
+    run.cycle_ns = 0; /* dealt before */
     run.floor_ns = 500000 * seq;
     run.online_bytes = run.online_bytes_predicted = 1000000 * seq;
     run.online_rounds = run.online_rounds_predicted = 289;

@@ -114,6 +114,9 @@ static void throughput(void **state)
     run.batch = 5;
     run.online_ns = 250000000;
     assert_true(pq_run_throughput(&run) == 20);
+    run.cycle_ns = 500000000;
+    assert_true(pq_run_throughput(&run) == 10);
+    run.cycle_ns = 0;
     run.online_ns = 0;
     assert_true(pq_run_throughput(&run) == 0);
     run.online_ns = 1;
