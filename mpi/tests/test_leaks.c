@@ -254,6 +254,14 @@ static void of_every_variant(struct look *k, const struct models *m, const struc
         parties_check(k->p, masks_differ(k, &twice_blank), "%s: two inferences, all zero", name);
         if (ranks == 1)
             parties_check(k->p, draws_once(k, &twice), "%s: addresses", name);
+        if (at.protocol == PQ_PREPROCESSED) { /* with the next inference's material dealt beside */
+            struct run beside = twice;
+            beside.at.overlap = true;
+            parties_check(k->p, is_uniform(k, &beside), "%s: overlapped", name);
+            parties_check(k->p, masks_differ(k, &beside), "%s: two inferences, overlapped", name);
+            if (ranks == 1)
+                parties_check(k->p, draws_once(k, &beside), "%s: addresses, overlapped", name);
+        }
         parties_check(k->p, p0_hears_nothing(k, &usual), "%s: P0's view", name);
     }
 }
