@@ -24,9 +24,3 @@ void pq_clear_model_free(struct pq_clear_model *m)
     pq_model_free(&m->model);
     pq_embedding_free(&m->embedding);
 }
-
-struct pq_plan pq_clear_plan(const struct pq_shape *shape, size_t seq, size_t batch)
-{
-    return (struct pq_plan){ .shape = *shape, .seq = seq, .batch = batch, .protocol = PQ_PREPROCESSED, .ranks = 1,
-                             .softmax = pq_softmax_widths((uint32_t)seq) };
-}

@@ -4,7 +4,6 @@
 #define PQ_CLEAR_MODEL_H
 
 #include "../model_io/model.h"
-#include "../mpi/plan.h"
 
 struct pq_clear_model { struct pq_model model; struct pq_embedding embedding; };
 
@@ -12,8 +11,5 @@ struct pq_clear_model { struct pq_model model; struct pq_embedding embedding; };
  * not written together. */
 PQ_MUST_USE enum pq_status pq_clear_model_read(const char *prefix, struct pq_clear_model *m, struct pq_error *err);
 void pq_clear_model_free(struct pq_clear_model *m);
-
-/* What `plain` needs to be told of an inference; the protocol's choices do not change its result. */
-struct pq_plan pq_clear_plan(const struct pq_shape *shape, size_t seq, size_t batch);
 
 #endif

@@ -37,15 +37,12 @@ static bool writes(const struct evaluation *w)
 static void decide_plain(const struct pq_launch *l, const struct pq_batch *b, const uint32_t *token,
                          struct pq_sentence_record *sentence)
 {
-    const struct pq_plan plan = pq_clear_plan(&l->shape, b->length, b->count);
-    struct pq_plain *engine = pq_plain_create(&plan, &l->model, &l->embedding, NULL);
     const size_t bytes = l->shape.labels * b->count * sizeof(int32_t);
     int32_t *logits = pq_alloc(bytes);
-    pq_plain_run(engine, token, logits);
+    pq_plain_infer(&l->model, &l->embedding, NULL, token, b->length, b->count, logits);
     for (size_t i = 0; i < b->count; i++)
         sentence[i].plain_label = pq_decision(logits, l->shape.labels, b->count, i);
     pq_free_secret(logits, bytes);
-    pq_plain_free(engine);
 }
 
 /* What is known of a batch's sentences before they are decided. */

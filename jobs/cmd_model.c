@@ -1,34 +1,26 @@
 /* pqbert model synth --config NAME --out PREFIX: a synthetic model, calibrated and then tried on fresh tokens.
- * --vocab FILE gives it words. pqbert model info PREFIX: what a model is; refuses a damaged one. */
+ * --vocab FILE gives it words. pqbert model import: cmd_import.c. pqbert model info PREFIX: what a model is; refuses a
+ * damaged one. */
 #include "../model_io/synth.h"
 #include "../model_io/tokens.h"
 #include "../model_io/vocabulary.h"
 #include "../mpi/engine_plain.h"
+#include "cmd_import.h"
 #include "commands.h"
-#include "options.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct pq_plan plain_plan(const struct pq_shape *shape, size_t seq, size_t batch)
-{
-    return (struct pq_plan){ .shape = *shape, .seq = seq, .batch = batch, .protocol = PQ_PREPROCESSED, .ranks = 1,
-                             .softmax = pq_softmax_widths((uint32_t)seq) };
-}
-
 /* Runs the plain engine over `batch` random sequences of length seq; logits are not needed. */
 static void run_plain(const struct pq_model *model, const struct pq_embedding *embedding,
                       const struct pq_observer *observer, uint64_t seed, size_t seq, size_t batch)
 {
-    const struct pq_plan plan = plain_plan(&model->shape, seq, batch);
     uint32_t *token = pq_alloc(4 * seq * batch);
     int32_t *logits = pq_alloc(4 * model->shape.labels * batch);
-    struct pq_plain *plain = pq_plain_create(&plan, model, embedding, observer);
     pq_tokens_random(seed, &model->shape, token, seq * batch);
-    pq_plain_run(plain, token, logits);
-    pq_plain_free(plain);
+    pq_plain_infer(model, embedding, observer, token, seq, batch, logits);
     free(token);
     free(logits);
 }
@@ -190,27 +182,40 @@ static enum pq_status info(const struct pq_options *o, struct pq_error *err)
     return s;
 }
 
+static const struct sub {
+    const char *name, *usage;
+    enum pq_command command;
+    enum pq_status (*run)(const struct pq_options *o, struct pq_error *err);
+} subs[] = {
+    { "synth", "--config NAME --out PREFIX [--seed N] [--vocab FILE]", PQ_CMD_SYNTH, synth },
+    { "import", "--checkpoint DIR --calibrate TEXT --out PREFIX [OPTION...]", PQ_CMD_IMPORT, pq_import_command },
+    { "info", "PREFIX", PQ_CMD_INFO, info },
+};
+enum { SUBS = sizeof subs / sizeof *subs };
+
 int pq_cmd_model(int argc, char **argv)
 {
     struct pq_options o = { 0 };
     struct pq_error err = { "" };
     bool help = false;
     enum pq_status s;
-    const int is_synth = argc > 1 && !strcmp(argv[1], "synth"), is_info = argc > 1 && !strcmp(argv[1], "info");
+    size_t n = 0;
 
+    while (argc > 1 && n < SUBS && strcmp(argv[1], subs[n].name))
+        n++;
     if (argc > 1 && !strcmp(argv[1], "--help")) {
-        printf("Usage: pqbert model synth --config NAME --out PREFIX [--seed N] [--vocab FILE]\n"
-               "       pqbert model info PREFIX\n");
+        for (n = 0; n < SUBS; n++)
+            printf("%s pqbert model %s %s\n", n ? "      " : "Usage:", subs[n].name, subs[n].usage);
         return 0;
     }
-    if (!is_synth && !is_info)
-        s = pq_fail(&err, PQ_USER, "model needs 'synth' or 'info'; pqbert model --help explains");
+    if (argc < 2 || n == SUBS)
+        s = pq_fail(&err, PQ_USER, "model needs 'synth', 'import' or 'info'; pqbert model --help explains");
     else
-        s = pq_options_parse(is_synth ? PQ_CMD_SYNTH : PQ_CMD_INFO, argc - 1, argv + 1, &o, &help, &err);
+        s = pq_options_parse(subs[n].command, argc - 1, argv + 1, &o, &help, &err);
     if (s == PQ_OK && help)
-        pq_options_help(is_synth ? PQ_CMD_SYNTH : PQ_CMD_INFO, argv[1]);
+        pq_options_help(subs[n].command, argv[1]);
     else if (s == PQ_OK)
-        s = is_synth ? synth(&o, &err) : info(&o, &err);
+        s = subs[n].run(&o, &err);
     if (s != PQ_OK)
         fprintf(stderr, "pqbert: %s\n", err.text);
     return (int)s;

@@ -12,15 +12,13 @@
 
 static void infer(const struct pq_clear_model *m, const uint32_t *token, size_t count)
 {
-    const struct pq_plan plan = pq_clear_plan(&m->model.shape, count, 1);
-    int32_t *logits = pq_alloc(4 * plan.shape.labels);
-    struct pq_plain *engine = pq_plain_create(&plan, &m->model, &m->embedding, NULL);
-    pq_plain_run(engine, token, logits);
+    const uint32_t labels = m->model.shape.labels;
+    int32_t *logits = pq_alloc(labels * sizeof *logits);
+    pq_plain_infer(&m->model, &m->embedding, NULL, token, count, 1, logits);
     printf("logits");
-    for (uint32_t i = 0; i < plan.shape.labels; i++)
+    for (uint32_t i = 0; i < labels; i++)
         printf(" %d", logits[i]);
     printf("\n");
-    pq_plain_free(engine);
     free(logits);
 }
 

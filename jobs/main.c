@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct command { const char *name; int (*run)(int, char **); const char *does; } commands[] = {
-    { "model", pq_cmd_model, "model synth: make a synthetic model; model info: describe one" },
+    { "model", pq_cmd_model, "model synth, import: make a model, synthetic or from a checkpoint; info: describe one" },
     { "plain", pq_cmd_plain, "plaintext integer inference" },
     { "cost", pq_cmd_cost, "predicted bytes, rounds, multiply-adds and memory" },
     { "run", pq_cmd_run, "one private inference (under mpirun, 3*G processes)" },

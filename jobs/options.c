@@ -1,9 +1,9 @@
 #include "options.h"
 
 #include "lesson.h"
+#include "option_values.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +44,14 @@ enum key {
     KEY_MATERIAL,
     KEY_OVERLAP,
     KEY_COUNT,
+    KEY_CHECKPOINT,
+    KEY_CALIBRATE,
+    KEY_WEIGHT_BITS,
+    KEY_MAX_SEQ,
+    KEY_TRUNC,
+    KEY_SCORE_BITS,
+    KEY_NORM_BITS,
+    KEY_LABELS,
     KEY_HELP
 };
 
@@ -61,8 +69,18 @@ static const struct row {
         "bert-tiny, bert-mini, bert-base, bert-large, or layers=..,hidden=..,heads=..,ffn=..,vocab=..; precisions may "
         "follow a name, as in bert-tiny,trunc=4",
         0 } },
-    { PQ_CMD_SYNTH | PQ_CMD_SWEEP | PQ_CMD_EVAL,
-      PQ_CMD_SYNTH | PQ_CMD_SWEEP,
+    { PQ_CMD_IMPORT,
+      PQ_CMD_IMPORT,
+      { "checkpoint", KEY_CHECKPOINT, "DIR", 0,
+        "a BERT in Hugging Face's layout: DIR/config.json, DIR/model.safetensors, DIR/vocab.txt", 0 } },
+    { PQ_CMD_IMPORT,
+      PQ_CMD_IMPORT,
+      { "calibrate", KEY_CALIBRATE, "TEXT", 0,
+        "sentences like those that will be asked, one per line, some hundred of them; three quarters set the ranges, "
+        "the rest shows what is lost",
+        0 } },
+    { PQ_CMD_SYNTH | PQ_CMD_IMPORT | PQ_CMD_SWEEP | PQ_CMD_EVAL,
+      PQ_CMD_SYNTH | PQ_CMD_IMPORT | PQ_CMD_SWEEP,
       { "out", KEY_OUT, "FILE", 0, "what is written: PREFIX of the model files, or the result file", 0 } },
     { SEQ,
       PQ_CMD_COST | PQ_CMD_SWEEP | PQ_CMD_OFFLINE,
@@ -90,6 +108,24 @@ static const struct row {
     { PQ_CMD_SYNTH,
       0,
       { "vocab", KEY_VOCAB, "FILE", 0, "vocab.txt of a BERT checkpoint: the model then takes text", 0 } },
+    { PQ_CMD_IMPORT,
+      0,
+      { "weight-bits", KEY_WEIGHT_BITS, "N", 0,
+        "1 to 8 bits for a weight (default 8). All cost the same online; without training, few bits lose much", 0 } },
+    { PQ_CMD_IMPORT,
+      0,
+      { "trunc", KEY_TRUNC, "N", 0, "bits of a linear output that index its table: 4, 5, 6 or 8 (default 6)", 0 } },
+    { PQ_CMD_IMPORT, 0, { "score-bits", KEY_SCORE_BITS, "N", 0, "bits of a score: 4 or 6 (default 6)", 0 } },
+    { PQ_CMD_IMPORT,
+      0,
+      { "norm-bits", KEY_NORM_BITS, "N", 0, "bits of a normalised value: 6 or 8 (default 8)", 0 } },
+    { PQ_CMD_IMPORT,
+      0,
+      { "max-seq", KEY_MAX_SEQ, "N", 0, "longest sequence (default: the checkpoint's, at most 512)", 0 } },
+    { PQ_CMD_IMPORT,
+      0,
+      { "labels", KEY_LABELS, "N", 0,
+        "for a checkpoint without a classifier: N logits that are random projections of its pooled output", 0 } },
     { PQ_CMD_COST | POINT,
       0,
       { "protocol", KEY_PROTOCOL, "LIST", 0, "published, preprocessed (default preprocessed)", 0 } },
@@ -161,81 +197,6 @@ struct parse {
     enum pq_status status;
 };
 
-static enum pq_status number(const char *name, const char *text, uint64_t low, uint64_t high, uint64_t *out,
-                             struct pq_error *err)
-{
-    char *end;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || errno || *end || *out < low || *out > high) /* strtoull takes blanks and signs */
-        return pq_fail(err, PQ_USER, "--%s %s is no number from %" PRIu64 " to %" PRIu64, name, text, low, high);
-    return PQ_OK;
-}
-
-/* One value of a list: a number, or one of two names. */
-static enum pq_status list(const char *name, const char *text, uint64_t low, uint64_t high, const char *const names[2],
-                           struct pq_list *out, struct pq_error *err)
-{
-    char copy[512];
-    if (strlen(text) >= sizeof copy)
-        return pq_fail(err, PQ_USER, "--%s: the list is longer than %zu characters", name, sizeof copy - 1);
-    strcpy(copy, text);
-    out->count = 0;
-    for (char *p = copy, *item; (item = strsep(&p, ",")) != NULL;) {
-        uint64_t v;
-        if (out->count == PQ_LIST)
-            return pq_fail(err, PQ_USER, "--%s: more than %d values; split the sweep", name, PQ_LIST);
-        if (names) {
-            for (v = 0; v < 2 && strcmp(item, names[v]); v++)
-                ;
-            if (v == 2)
-                return pq_fail(err, PQ_USER, "--%s: there is no '%s'; use %s, %s or both", name, item, names[0],
-                               names[1]);
-        } else {
-            enum pq_status s = number(name, item, low, high, &v, err);
-            if (s != PQ_OK)
-                return s;
-        }
-        for (size_t i = 0; i < out->count; i++)
-            if (out->value[i] == v)
-                return pq_fail(err, PQ_USER, "--%s: %s stands twice in the list", name, item);
-        out->value[out->count++] = v;
-    }
-    return PQ_OK;
-}
-
-static enum pq_status nets(const char *name, const char *text, struct pq_nets *out, struct pq_error *err)
-{
-    char copy[512];
-    if (strlen(text) >= sizeof copy)
-        return pq_fail(err, PQ_USER, "--%s: the list is longer than %zu characters", name, sizeof copy - 1);
-    strcpy(copy, text);
-    out->count = 0;
-    for (char *p = copy, *item; (item = strsep(&p, ",")) != NULL;) {
-        struct pq_net net;
-        if (out->count == PQ_LIST)
-            return pq_fail(err, PQ_USER, "--%s: more than %d values; split the sweep", name, PQ_LIST);
-        enum pq_status s = pq_net_parse(item, &net, err);
-        if (s != PQ_OK)
-            return s;
-        for (size_t i = 0; i < out->count; i++)
-            if (out->value[i].bits_per_second == net.bits_per_second &&
-                out->value[i].round_trip_ns == net.round_trip_ns)
-                return pq_fail(err, PQ_USER, "--%s: %s stands twice in the list", name, item);
-        out->value[out->count++] = net;
-    }
-    return PQ_OK;
-}
-
-static enum pq_status choice(const char *name, const char *text, const char *const names[2], int *out,
-                             struct pq_error *err)
-{
-    *out = !strcmp(text, "auto") ? 0 : !strcmp(text, names[0]) ? 1 : !strcmp(text, names[1]) ? 2 : -1;
-    return *out >= 0
-               ? PQ_OK
-               : pq_fail(err, PQ_USER, "--%s: there is no '%s'; use auto, %s or %s", name, text, names[0], names[1]);
-}
-
 static enum pq_status take(struct parse *p, int key, const char *name, char *text)
 {
     struct pq_options *o = p->o;
@@ -253,26 +214,36 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
     case KEY_VOCAB: o->vocab = text; break;
     case KEY_KERNEL: o->kernel = text; break;
     case KEY_MATERIAL: o->material = text; break;
-    case KEY_SEQ: return list(name, text, 1, PQ_MAX_SEQ, NULL, &o->seq, err);
-    case KEY_RANKS: return list(name, text, 1, 4096, NULL, &o->ranks, err);
-    case KEY_THREADS: return list(name, text, 1, 512, NULL, &o->threads, err);
-    case KEY_PROTOCOL: return list(name, text, 0, 0, pq_protocol_name, &o->protocol, err);
-    case KEY_BATCH: return number(name, text, 1, 1024, &o->batch, err);
-    case KEY_REPEAT: return number(name, text, 1, 100000, &o->repeat, err);
-    case KEY_COUNT: return number(name, text, 1, 1000000, &o->count, err);
-    case KEY_LIMIT: return number(name, text, 1, 1000000000, &o->limit, err);
-    case KEY_WARMUP: return number(name, text, 0, 1000, &o->warmup, err);
-    case KEY_INPUT_SEED: o->input_seed_given = true; return number(name, text, 0, UINT64_MAX, &o->input_seed, err);
-    case KEY_SEED: o->seed_given = true; return number(name, text, 0, UINT64_MAX, &o->seed, err);
+    case KEY_CHECKPOINT: o->checkpoint = text; break;
+    case KEY_CALIBRATE: o->calibrate = text; break;
+    case KEY_WEIGHT_BITS: return pq_value_number(name, text, 1, 8, &o->weight_bits, err);
+    case KEY_MAX_SEQ: return pq_value_number(name, text, 2, PQ_MAX_SEQ, &o->max_seq, err);
+    case KEY_TRUNC: return pq_value_number(name, text, 4, 8, &o->trunc, err);
+    case KEY_SCORE_BITS: return pq_value_number(name, text, 4, 6, &o->score_bits, err);
+    case KEY_NORM_BITS: return pq_value_number(name, text, 6, 8, &o->norm_bits, err);
+    case KEY_LABELS: return pq_value_number(name, text, 1, PQ_MAX_LABELS, &o->labels, err);
+    case KEY_SEQ: return pq_value_list(name, text, 1, PQ_MAX_SEQ, NULL, &o->seq, err);
+    case KEY_RANKS: return pq_value_list(name, text, 1, 4096, NULL, &o->ranks, err);
+    case KEY_THREADS: return pq_value_list(name, text, 1, 512, NULL, &o->threads, err);
+    case KEY_PROTOCOL: return pq_value_list(name, text, 0, 0, pq_protocol_name, &o->protocol, err);
+    case KEY_BATCH: return pq_value_number(name, text, 1, 1024, &o->batch, err);
+    case KEY_REPEAT: return pq_value_number(name, text, 1, 100000, &o->repeat, err);
+    case KEY_COUNT: return pq_value_number(name, text, 1, 1000000, &o->count, err);
+    case KEY_LIMIT: return pq_value_number(name, text, 1, 1000000000, &o->limit, err);
+    case KEY_WARMUP: return pq_value_number(name, text, 0, 1000, &o->warmup, err);
+    case KEY_INPUT_SEED:
+        o->input_seed_given = true;
+        return pq_value_number(name, text, 0, UINT64_MAX, &o->input_seed, err);
+    case KEY_SEED: o->seed_given = true; return pq_value_number(name, text, 0, UINT64_MAX, &o->seed, err);
     case KEY_MAX:
-        s = choice(name, text, pq_maximum_name, &which, err);
+        s = pq_value_choice(name, text, pq_maximum_name, &which, err);
         o->maximum = (enum pq_maximum_choice)which;
         return s;
     case KEY_TABLES:
-        s = choice(name, text, pq_tables_name, &which, err);
+        s = pq_value_choice(name, text, pq_tables_name, &which, err);
         o->tables = (enum pq_tables_choice)which;
         return s;
-    case KEY_NET: return nets(name, text, &o->net, err);
+    case KEY_NET: return pq_value_nets(name, text, &o->net, err);
     case KEY_BIND:
         o->bind = !strcmp(text, "auto");
         if (!o->bind && strcmp(text, "none"))
@@ -282,7 +253,7 @@ static enum pq_status take(struct parse *p, int key, const char *name, char *tex
     case KEY_NO_VERIFY: o->no_verify = true; break;
     case KEY_OVERLAP: o->overlap = true; break;
     case KEY_CHECK: o->check = true; break;
-    case KEY_TOTAL: return number(name, text, 1, 4096, &o->total, err);
+    case KEY_TOTAL: return pq_value_number(name, text, 1, 4096, &o->total, err);
     default: PQ_ASSERT(!"an option without a case");
     }
     return s;

@@ -21,8 +21,10 @@ enum pq_tables_choice { PQ_TABLES_AUTO, PQ_TABLES_DIRECT, PQ_TABLES_COMPACT };
 
 struct pq_options {
     const char *model, *config, *out, *tokens, *text, *text_file, *data, *vocab, *kernel, *material;
+    const char *checkpoint, *calibrate;
     struct pq_list seq, ranks, threads, protocol;
     uint64_t batch, repeat, warmup, input_seed, seed, count, limit; /* limit 0: all of --data */
+    uint64_t weight_bits, max_seq, trunc, score_bits, norm_bits, labels; /* import; 0: not given */
     uint64_t total; /* cost: ranks per party of the launch whose sum is wanted; 0: every point */
     bool seed_given, input_seed_given, resume, no_verify, overlap, check;
     enum pq_maximum_choice maximum;
@@ -42,7 +44,8 @@ enum pq_command {
     PQ_CMD_SWEEP = 32,
     PQ_CMD_KERNELS = 64,
     PQ_CMD_OFFLINE = 128,
-    PQ_CMD_EVAL = 256
+    PQ_CMD_EVAL = 256,
+    PQ_CMD_IMPORT = 512
 };
 
 /* Prints what --help shows: usage, the command's options and its lesson (lesson.h). */

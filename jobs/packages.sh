@@ -67,6 +67,7 @@ pq_package_ready() {
         python3-venv)        /usr/bin/python3 -c 'import ensurepip, venv' ;;
         chromium)            command -v chromium || command -v chromium-browser || command -v google-chrome ;;
         libutf8proc-dev)     pq_library_ready libutf8proc ;;
+        libjansson-dev)      pq_library_ready jansson ;;
         python3-*)           pq_python_ready "${1#python3-}" ;;
         slurmctld | slurmd)  command -v "$1" ;;
         slurm-client)        command -v sbatch ;;
@@ -82,8 +83,8 @@ pq_package_ready() {
 PATH=$PATH:/usr/sbin:/sbin # where a user's PATH lacks them: slurmctld, slurmd, munged
 
 pq_needed=(build-essential cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
-    libopenblas-dev libhwloc-dev libssl-dev libcmocka-dev libutf8proc-dev python3-h5py python3-numpy python3-matplotlib
-    python3-pandas python3-jinja2)
+    libopenblas-dev libhwloc-dev libssl-dev libcmocka-dev libutf8proc-dev libjansson-dev python3-h5py python3-numpy
+    python3-matplotlib python3-pandas python3-jinja2)
 pq_needed_by_tests=(slurmctld slurmd slurm-client munge iproute2 python3-venv)
 pq_needed_by_browser_test=(chromium)
 pq_needed_by_checks=(clang libclang-rt-dev libomp-dev valgrind clang-tidy cppcheck)

@@ -142,30 +142,41 @@ static enum pq_status add_labelled(struct pq_sequences *q, const struct pq_vocab
     return s;
 }
 
+enum pq_status pq_sequences_add_file(struct pq_sequences *q, const struct pq_vocabulary *v, size_t max,
+                                     const char *path, struct pq_error *err)
+{
+    const size_t before = q->count;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return pq_fail(err, PQ_USER, "%s: cannot be opened (%s); give a text file, one text per line", path,
+                       strerror(errno));
+    setvbuf(file, NULL, _IONBF, 0); /* no copy stays in a buffer */
+    enum pq_status s = add_lines(q, v, max, file, path, err);
+    fclose(file);
+    if (s == PQ_OK && q->count == before)
+        s = pq_fail(err, PQ_USER, "%s has no line; give at least one text", path);
+    return s;
+}
+
 static enum pq_status read_texts(const struct pq_options *o, const struct pq_embedding *e,
                                  const struct pq_vocabulary *v, size_t world_rank, struct pq_sequences *q,
                                  struct pq_error *err)
 {
-    const bool standard = o->text && !strcmp(o->text, "-");
+    const size_t max = e->shape.max_seq;
     if (o->data)
         return add_labelled(q, v, e, o, err);
-    const char *name = standard ? "standard input" : o->text_file;
-    if (o->text && !standard)
-        return add_text(q, v, e->shape.max_seq, o->text, strlen(o->text), "--text", err);
-    FILE *file = standard ? stdin : fopen(name, "r");
-    if (!file)
-        return pq_fail(err, PQ_USER, "%s: cannot be opened (%s); give a text file, one text per line", name,
-                       strerror(errno));
-    setvbuf(file, NULL, _IONBF, 0); /* no copy stays in a buffer */
-    enum pq_status s = add_lines(q, v, e->shape.max_seq, file, name, err);
-    if (!standard)
-        fclose(file);
+    if (!o->text)
+        return pq_sequences_add_file(q, v, max, o->text_file, err);
+    if (strcmp(o->text, "-"))
+        return add_text(q, v, max, o->text, strlen(o->text), "--text", err);
+    setvbuf(stdin, NULL, _IONBF, 0);
+    enum pq_status s = add_lines(q, v, max, stdin, "standard input", err);
     if (s != PQ_OK || q->count)
         return s;
-    if (standard && world_rank > 0)
+    if (world_rank > 0)
         return pq_fail(err, PQ_USER, "standard input has no line at P1's first rank: start with mpirun --stdin %zu, or "
                        "all of it goes to P0's; or give --text-file FILE", world_rank);
-    return pq_fail(err, PQ_USER, "%s has no line; give at least one text", name);
+    return pq_fail(err, PQ_USER, "standard input has no line; give at least one text");
 }
 
 enum pq_status pq_sequences_read(const struct pq_options *o, const struct pq_embedding *e, size_t world_rank,

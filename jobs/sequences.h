@@ -4,6 +4,7 @@
 
 #include "../model_io/labelled.h"
 #include "../model_io/model.h"
+#include "../model_io/vocabulary.h"
 #include "options.h"
 
 /* What a labelled sentence has besides its tokens. */
@@ -28,6 +29,10 @@ bool pq_sequences_given(const struct pq_options *o);
  * is read before the first inference starts. */
 PQ_MUST_USE enum pq_status pq_sequences_read(const struct pq_options *o, const struct pq_embedding *embedding,
                                              size_t world_rank, struct pq_sequences *q, struct pq_error *err);
+
+/* Appends the ids of every line of a file. PQ_USER as above; max: the longest sequence, at least 2. */
+PQ_MUST_USE enum pq_status pq_sequences_add_file(struct pq_sequences *q, const struct pq_vocabulary *v, size_t max,
+                                                 const char *path, struct pq_error *err);
 
 /* Room for sizes that are known; without room for ids where tokens is 0. */
 void pq_sequences_create(struct pq_sequences *q, size_t count, size_t tokens);

@@ -18,6 +18,8 @@ struct pq_observer {
     void (*range)(void *user, uint32_t layer, const char *what, uint64_t values, uint64_t wrapped);
     /* Each tensor of 4-bit codes: histogram[c + 8] counts code c. */
     void (*codes)(void *user, uint32_t layer, const char *what, const uint64_t histogram[16]);
+    /* What leaves a layer: the residual stream in hidden codes, [hidden][tokens]. */
+    void (*residual)(void *user, uint32_t layer, const int32_t *code, size_t hidden, size_t tokens);
 };
 
 #endif

@@ -2,6 +2,7 @@
  * table 2^8 units per hidden code. `one` hidden codes are the real value 1 in the residual stream. */
 #include "synth.h"
 
+#include "calibrate.h"
 #include "splitmix.h"
 
 #include <math.h>
@@ -29,22 +30,6 @@ static double hidden_one(const struct pq_shape *s)
     return s->hidden <= 2048 ? 16 : 8; /* hidden * std(h) < 2^16, with std(h) about 1.2 of these */
 }
 
-static int8_t clamp_round(double value, double low, double high)
-{
-    return (int8_t)rint(fmin(fmax(value, low), high));
-}
-
-static int8_t to_code(double value)
-{
-    return clamp_round(value, -8, 7);
-}
-
-/* The signed value of table index i of `bits` bits. */
-static double signed_index(uint32_t i, uint32_t bits)
-{
-    return (double)i - (i >> (bits - 1) ? ldexp(1.0, (int)bits) : 0);
-}
-
 /* ---- what needs no data ---- */
 
 static void draw_signs(struct pq_linear *l, uint64_t *state)
@@ -63,7 +48,7 @@ static void draw_integers(struct pq_linear *l, uint32_t weight_bits, uint64_t *s
      * be set finely. */
     double reach = ldexp(1.0, (int)weight_bits - 1), sigma = fmax(fmin(reach / 2.5, 100 / sqrt(l->in)), 0.7);
     for (size_t i = 0; i < (size_t)l->out * l->in; i++)
-        l->weight[i] = clamp_round(sigma * pq_splitmix_bell(state), -reach, reach - 1);
+        l->weight[i] = pq_round_within(sigma * pq_splitmix_bell(state), -reach, reach - 1);
 }
 
 static void draw_linear(struct pq_synth *synth, uint32_t layer, enum pq_linear_id id)
@@ -85,22 +70,27 @@ static void make_norm(struct pq_synth *synth, uint32_t layer, int which)
 {
     const struct pq_shape *s = &synth->model->shape;
     struct pq_norm *n = &synth->model->layer[layer].norm[which];
-    double unit = ldexp(1.0, (int)(s->var_top - s->var_trunc)), one = hidden_one(s);
-    for (uint32_t v = 0; v < 1u << s->var_trunc; v++) /* V below one unit: half a unit, the middle of what is left */
-        n->rsqrt[v] = (uint32_t)lrint(ldexp(1.0, PQ_NORM_FRACTION) / sqrt(unit * (v ? v : 0.5)));
+    const double one = hidden_one(s), limit = 4.5 * one; /* see `calibrate`: leaves room for 3.5 */
+    double *channel = pq_alloc(6 * s->hidden * sizeof *channel), *row[6];
+    double *variance = pq_alloc(sizeof *variance << s->var_trunc);
+    const double value[6] = { 1, one, code_step, 0, -limit, limit };
+    for (int r = 0; r < 6; r++) {
+        row[r] = channel + r * (size_t)s->hidden;
+        for (uint32_t c = 0; c < s->hidden; c++)
+            row[r][c] = value[r];
+    }
+    for (uint32_t v = 0; v < 1u << s->var_trunc; v++)
+        variance[v] = pq_variance_of(s, v);
     uint64_t state = pq_splitmix_stream(synth->seed, layer, NORM + (uint32_t)which);
     for (uint32_t c = 0; c < s->hidden; c++) {
         n->gamma[c] = (float)(1 + 0.1 * pq_splitmix_bell(&state));
         n->beta[c] = (float)(0.1 * pq_splitmix_bell(&state));
-        for (uint32_t i = 0; i < 1u << s->norm_trunc; i++) {
-            /* the index covers |xhat| < 8; truncation rounds without bias, so an entry stands for its value itself */
-            double xhat = signed_index(i, s->norm_trunc) * ldexp(1.0, 4 - (int)s->norm_trunc);
-            double y = n->gamma[c] * xhat + n->beta[c];
-            size_t at = (size_t)c << s->norm_trunc | i;
-            n->code[at] = to_code(y / code_step);
-            n->residual[at] = clamp_round(y * one, -4.5 * one, 4.5 * one); /* see `calibrate`: leaves room for 3.5 */
-        }
     }
+    const struct pq_norm_units units = { .reach = 1, .variance = variance, .reach_of = row[0], .one = row[1],
+                                         .code_step = row[2], .code_zero = row[3], .low = row[4], .high = row[5] };
+    pq_norm_fill(n, s, &units);
+    free(channel);
+    free(variance);
 }
 
 static void make_attention(struct pq_synth *synth, uint32_t layer)
@@ -110,14 +100,13 @@ static void make_attention(struct pq_synth *synth, uint32_t layer)
     uint64_t state = pq_splitmix_stream(synth->seed, layer, EXP_SCALE);
     l->exp_scale = 0.25 + 0.25 * pq_splitmix_uniform(&state);
     for (uint32_t i = 0; i < 64; i++)
-        l->score_clamp[i] = to_code(signed_index(i, 6));
+        l->score_clamp[i] = pq_code_of(pq_index_value(i, 6));
     uint32_t bits = pq_context_trunc(s->trunc);
     state = pq_splitmix_stream(synth->seed, layer, CONTEXT);
     for (uint32_t c = 0; c < s->hidden; c++) {
         /* without training, tokens grow alike from layer to layer and their average keeps more of its spread */
         double step = fmin(context_step + 0.05 * layer, 0.9) * exp(0.1 * pq_splitmix_bell(&state));
-        for (uint32_t i = 0; i < 1u << bits; i++) /* |sum p v| < 2^(prob_bits + 4): 16 codes of V either way */
-            l->context[(size_t)c << bits | i] = to_code(signed_index(i, bits) * ldexp(1.0, 5 - (int)bits) / step);
+        pq_context_fill(l->context + ((size_t)c << bits), bits, step, 0);
     }
 }
 
@@ -186,63 +175,34 @@ static struct target layer_target(const struct pq_shape *s, enum pq_linear_id id
     return id == PQ_CLASSIFIER ? logits : id == PQ_ATTENTION_OUT || id == PQ_FFN2 ? hidden : coded;
 }
 
-/* What is known of a channel's sums: their mean, their variance and the largest distance from the mean. */
-struct channel { double mean, variance, reach; };
-
-enum { FEW = 4 }; /* fewer tokens say nothing about a single channel: the pooler and the classifier see one */
-
-static struct channel measure(const int32_t *sums, size_t tokens)
-{
-    struct channel c = { 0, 0, 0 };
-    double total = 0, squares = 0;
-    for (size_t j = 0; j < tokens; j++)
-        total += sums[j];
-    if (tokens >= FEW)
-        c.mean = total / (double)tokens;
-    for (size_t j = 0; j < tokens; j++) {
-        double d = sums[j] - c.mean;
-        squares += d * d;
-        c.reach = fmax(c.reach, fabs(d));
-    }
-    c.variance = squares / (double)(tokens >= FEW ? tokens - 1 : tokens);
-    return c;
-}
-
 /* Average variance of the channels of a layer of that depth. */
 static double pool(const int32_t *sums, size_t out, size_t tokens, double depth)
 {
     double variance = 0, guess = 16 * depth; /* 1-bit weights, codes of standard deviation 4 */
     for (size_t o = 0; o < out; o++)
-        variance += measure(sums + o * tokens, tokens).variance / (double)out;
+        variance += pq_channel_measure(sums + o * tokens, tokens).variance / (double)out;
     if (out * tokens < 32) /* a classifier sees two numbers, which may both be small by chance */
         variance = fmax(variance, guess);
     return variance > 0 ? variance : guess;
 }
 
 /* A short sample is stretched towards the layer's average, worth eight tokens. */
-static double channel_sigma(const struct channel *c, size_t tokens, double pooled)
+static double channel_sigma(const struct pq_channel *c, size_t tokens, double pooled)
 {
-    return sqrt(tokens < FEW ? pooled : (c->variance * (double)(tokens - 1) + 8 * pooled) / (double)(tokens + 7));
+    if (tokens < PQ_FEW_TOKENS)
+        return sqrt(pooled);
+    return sqrt((c->variance * (double)(tokens - 1) + 8 * pooled) / (double)(tokens + 7));
 }
 
 /* Multiplier and bias of one channel: accumulators of mean `shift` codes, deviation as wanted times this channel's
  * spread, and none beyond the limit. */
-static void set_channel(struct pq_linear *l, uint32_t o, const struct channel *c, double sigma, const struct target *t,
-                        double shift)
+static void set_channel(struct pq_linear *l, uint32_t o, const struct pq_channel *c, double sigma,
+                        const struct target *t, double shift)
 {
     double spread = l->scale[o] * sqrt(l->in);
     double room = t->limit - fabs(shift) * t->unit - 1;
-    double multiplier = rint(t->unit * t->sigma * spread / sigma);
-    if (c->reach > 0)
-        multiplier = fmin(multiplier, floor(room / c->reach));
     PQ_ASSERT(c->reach <= room); /* depth <= 4096 and 4-bit codes keep centred sums well below this */
-    l->multiplier[o] = (uint16_t)fmin(fmax(multiplier, 1), 1024);
-    l->bias[o] = (uint16_t)(int64_t)rint(shift * t->unit - l->multiplier[o] * c->mean);
-}
-
-static double gelu(double x)
-{
-    return 0.5 * x * (1 + erf(x * sqrt(0.5)));
+    pq_channel_set(l, o, c, t->unit * t->sigma * spread / sigma, room, shift * t->unit);
 }
 
 /* The table of one channel. `bias` is the part of the real bias that did not go into the accumulator. */
@@ -251,12 +211,12 @@ static void set_table(struct pq_linear *l, uint32_t o, enum pq_linear_id id, con
     uint32_t bits = l->table_bits;
     double unit = ldexp(1.0, PQ_LINEAR_BITS - (int)bits) / t->unit; /* codes per index step */
     for (uint32_t i = 0; i < 1u << bits; i++) {
-        double codes = signed_index(i, bits) * unit, x = codes / t->sigma + bias, value = code_sigma * x;
+        double codes = pq_index_value(i, bits) * unit, x = codes / t->sigma + bias, value = code_sigma * x;
         if (id == PQ_FFN1)
-            value = gelu(x) / gelu_step - gelu_zero; /* FFN 2 takes the zero point back by centring its channels */
+            value = pq_gelu(x) / gelu_step - gelu_zero; /* FFN 2 takes the zero point back by centring its channels */
         else if (id == PQ_POOLER)
             value = pooler_reach * tanh(x);
-        l->table[(size_t)o << bits | i] = to_code(value);
+        l->table[(size_t)o << bits | i] = pq_code_of(value);
     }
 }
 
@@ -269,7 +229,7 @@ static void calibrate(void *user, uint32_t layer, enum pq_linear_id id, const in
     double pooled = pool(sums, out, tokens, l->in);
     uint64_t state = pq_splitmix_stream(synth->seed, layer, BIAS + id);
     for (uint32_t o = 0; o < l->out; o++) {
-        struct channel channel = measure(sums + (size_t)o * tokens, tokens);
+        struct pq_channel channel = pq_channel_measure(sums + (size_t)o * tokens, tokens);
         double bias = pq_splitmix_bell(&state);
         set_channel(l, o, &channel, channel_sigma(&channel, tokens, pooled), &target, bias * target.bias);
         if (l->table_bits)

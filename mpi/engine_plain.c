@@ -141,6 +141,9 @@ static void read(struct pq_engine *e, struct pq_opened x, const struct pq_table 
     const char *name = activation_name(pq_plain_of(e), table, is_signed);
     if (name)
         pq_plain_codes(e, name, out[0].clear, count);
+    const struct pq_plain *p = pq_plain_of(e);
+    if (name && table->outputs == 2 && p->latest == PQ_FFN2 && p->observer.residual)
+        p->observer.residual(p->observer.user, p->layer, out[1].clear, x.dim.len, x.dim.width);
 }
 
 static struct pq_add read_pair(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
@@ -262,6 +265,17 @@ void pq_plain_free(struct pq_plain *p)
     for (int i = 0; i < 2; i++)
         pq_arena_free(&p->arena[i]);
     free(p);
+}
+
+void pq_plain_infer(const struct pq_model *model, const struct pq_embedding *embedding,
+                    const struct pq_observer *observer, const uint32_t *token, size_t seq, size_t batch,
+                    int32_t *logits)
+{
+    const struct pq_plan plan = { .shape = model->shape, .seq = seq, .batch = batch, .protocol = PQ_PREPROCESSED,
+                                  .ranks = 1, .softmax = pq_softmax_widths((uint32_t)seq) };
+    struct pq_plain *p = pq_plain_create(&plan, model, embedding, observer);
+    pq_plain_run(p, token, logits);
+    pq_plain_free(p);
 }
 
 struct pq_engine *pq_plain_engine(struct pq_plain *p)

@@ -31,6 +31,11 @@ void pq_plain_run(struct pq_plain *plain, const uint32_t *token, int32_t *logits
 
 void pq_plain_free(struct pq_plain *plain); /* NULL is fine */
 
+/* The three above for one batch of sequences of one length. observer may be NULL. */
+void pq_plain_infer(const struct pq_model *model, const struct pq_embedding *embedding,
+                    const struct pq_observer *observer, const uint32_t *token, size_t seq, size_t batch,
+                    int32_t *logits);
+
 /* The engine itself, to run single operations. Results live until ops->layer is called twice. */
 struct pq_engine *pq_plain_engine(struct pq_plain *plain);
 

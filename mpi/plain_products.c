@@ -6,6 +6,17 @@
 
 enum { WORTH_A_TEAM = 1 << 20 }; /* multiply-adds */
 
+/* A bias is a residue mod 2^16, and a channel whose sums are far from 0 needs one beyond 16 bits: of those that are the
+ * same in the ring the one that brings the channel's mean closest to 0, so that only what strays counts as wrapped. */
+static int64_t centring_bias(const int32_t *sums, size_t tokens, int64_t multiplier, int64_t bias)
+{
+    int64_t total = 0;
+    for (size_t j = 0; j < tokens; j++)
+        total += multiplier * sums[j];
+    const int64_t mean = total / (int64_t)tokens + bias, ring = INT64_C(1) << PQ_LINEAR_BITS;
+    return bias - (mean + (mean < 0 ? -ring / 2 : ring / 2)) / ring * ring;
+}
+
 struct pq_add pq_plain_linear(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id)
 {
     static const char *const name[] = {
@@ -27,7 +38,8 @@ struct pq_add pq_plain_linear(struct pq_engine *e, struct pq_rss x, uint32_t lay
     unsigned t = id == PQ_CLASSIFIER ? PQ_LINEAR_BITS : l->table_bits ? l->table_bits : PQ_HIDDEN_BITS;
 #pragma omp parallel for schedule(static) reduction(+ : wrapped) if (l->out * tokens > 65536)
     for (size_t o = 0; o < l->out; o++) {
-        int64_t multiplier = pq_ring_signed(l->multiplier[o], 16), bias = pq_ring_signed(l->bias[o], 16);
+        int64_t multiplier = pq_ring_signed(l->multiplier[o], 16);
+        int64_t bias = centring_bias(sums + o * tokens, tokens, multiplier, pq_ring_signed(l->bias[o], 16));
         for (size_t j = 0; j < tokens; j++) {
             int64_t v = multiplier * sums[o * tokens + j] + bias;
             wrapped += !pq_plain_fits(v, PQ_LINEAR_BITS, t, true);

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static char name[] = "command";
     struct fuzz_input in = { data, bytes };
-    const enum pq_command command = (enum pq_command)(1 << fuzz_u8(&in) % 9);
+    const enum pq_command command = (enum pq_command)(1 << fuzz_u8(&in) % 10);
     char *text = pq_alloc(in.left + 1), *argv[WORDS + 2] = { name };
     const size_t left = in.left;
     int argc = 1;

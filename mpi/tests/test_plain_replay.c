@@ -157,7 +157,8 @@ static void plain_layernorm_is_layernorm(void **state)
 
 /* ---- what plain tells its observer ---- */
 
-struct heard { size_t sums, ranges, codes; uint64_t qkv_wrapped, qkv_rounded_up, histogram; struct pq_model *model; };
+struct heard { size_t sums, ranges, codes, residuals; uint64_t qkv_wrapped, qkv_rounded_up, histogram;
+               struct pq_model *model; };
 
 static void hear_sums(void *user, uint32_t layer, enum pq_linear_id id, const int32_t *sums, size_t out, size_t tokens)
 {
@@ -196,10 +197,27 @@ static void hear_codes(void *user, uint32_t layer, const char *what, const uint6
         h->histogram += histogram[i];
 }
 
+/* Once a layer, in order, and what is heard is an entry of the second LayerNorm's table of residuals. */
+static void hear_residual(void *user, uint32_t layer, const int32_t *code, size_t hidden, size_t tokens)
+{
+    struct heard *h = user;
+    const uint32_t entries = 1u << h->model->shape.norm_trunc;
+    assert_int_equal(layer, h->residuals++);
+    assert_int_equal(hidden * tokens, 24 * 12);
+    for (size_t c = 0; c < hidden; c++)
+        for (size_t j = 0; j < tokens; j++) {
+            const int8_t *row = h->model->layer[layer].norm[1].residual + c * entries;
+            uint32_t i = 0;
+            while (i < entries && row[i] != code[c * tokens + j])
+                i++;
+            assert_true(i < entries);
+        }
+}
+
 static void plain_reports(void **state)
 {
     struct heard heard = { 0 };
-    struct pq_observer observer = { &heard, hear_sums, hear_range, hear_codes };
+    struct pq_observer observer = { &heard, hear_sums, hear_range, hear_codes, hear_residual };
     struct fixture f;
     int32_t logits[9];
     (void)state;
@@ -210,6 +228,7 @@ static void plain_reports(void **state)
     assert_int_equal(heard.sums, 2 * 4 + 2);
     assert_int_equal(heard.ranges, 2 * 12 + 2);
     assert_int_equal(heard.codes, 1 + 2 * 6 + 1);
+    assert_int_equal(heard.residuals, 2);
     /* per token: input 24, then twice qkv 72, context 24, two norms 24 each, gelu 40; scores 3*4 a token; pooler */
     assert_int_equal(heard.histogram, 12 * (24 + 2 * (72 + 24 + 48 + 40 + 12)) + 3 * 24);
     fixture_close(&f);
