@@ -1,9 +1,37 @@
-"""What the tests of jobs share: the rows of a result file, and the processes of a job."""
+"""What the tests of jobs share: their folder and programs, the rows of a result file, and the processes of a job."""
 import csv
 import io
+import os
 import pathlib
 import re
+import shutil
 import subprocess
+import sys
+import tempfile
+import unittest
+
+
+def programs(usage):
+    """The two words of the command line, paths of pqbert and mpiexec; the rest is left to unittest."""
+    if len(sys.argv) < 3:
+        sys.exit(usage)
+    found = [os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3]]
+    del sys.argv[1:3]
+    return found
+
+
+class InFolder(unittest.TestCase):
+    """Tests that work in a temporary folder of their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home, cls.folder = os.getcwd(), pathlib.Path(tempfile.mkdtemp(prefix="pqbert-test-")).resolve()
+        os.chdir(cls.folder)
+
+    @classmethod
+    def tearDownClass(cls):
+        os.chdir(cls.home)
+        shutil.rmtree(cls.folder)
 
 
 def call(*words):

@@ -10,13 +10,13 @@ Works in a temporary folder."""
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import h5py
+
+from sweeps import InFolder, programs
 
 PQBERT = MPIEXEC = None
 CONFIG = "layers=1,hidden=8,heads=2,ffn=9,vocab=8,max_seq=8,trunc=4,var_trunc=8"
@@ -51,21 +51,15 @@ def boundaries(path):
     return sorted(p for p in places if p < len(data))
 
 
-class BadFiles(unittest.TestCase):
+class BadFiles(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.home, cls.folder = os.getcwd(), pathlib.Path(tempfile.mkdtemp(prefix="pqbert-bad-"))
-        os.chdir(cls.folder)
+        super().setUpClass()
         for words, ranks in ((f"model synth --config {CONFIG} --out m", 0),
                              ("sweep --model m --seq 3 --repeat 1 --warmup 0 --out r.h5", 3),
                              ("offline --model m --seq 3 --count 1 --material d", 3)):
             done = run(*words.split(), ranks=ranks)
             assert done.returncode == 0, done
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def refused(self, words, ranks=0):
         done = run(*words, ranks=ranks)
@@ -135,5 +129,5 @@ class BadFiles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PQBERT, MPIEXEC = os.path.abspath(sys.argv[1]), sys.argv[2]
-    unittest.main(argv=sys.argv[:1], verbosity=1)
+    PQBERT, MPIEXEC = programs(__doc__)
+    unittest.main()

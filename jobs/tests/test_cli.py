@@ -14,9 +14,9 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 import unittest
+
+from sweeps import InFolder, programs
 
 PQBERT = MPIEXEC = None
 CONFIG = "layers=1,hidden=24,heads=3,ffn=20,vocab=30,max_seq=20"
@@ -42,22 +42,15 @@ def pqbert(line, ranks=0, typed="", launch=()):
                                   timeout=120, check=False))
 
 
-class Cli(unittest.TestCase):
+class Cli(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-cli-"))
-        cls.home = os.getcwd()
-        os.chdir(cls.folder)
+        super().setUpClass()
         for name, seed in (("m", 1), ("other", 2)):
             made = pqbert(f"model synth --config {CONFIG} --seed {seed} --out {name}")
             assert made.code == 0, str(made)
         cls.sweep = "sweep --model m --seq 3,5 --repeat 2 --warmup 1 --out r.h5"
         cls.swept = pqbert(cls.sweep, 3)
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def mistake(self, line, *words, ranks=0):
         with self.subTest(line=line, ranks=ranks):
@@ -431,8 +424,5 @@ class Cli(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
-    del sys.argv[1:3]
+    PQBERT, MPIEXEC = programs(__doc__)
     unittest.main()

@@ -13,15 +13,12 @@ import os
 import pathlib
 import random
 import re
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 
-from sweeps import call, processes
+from sweeps import InFolder, call, processes, programs
 
 PQBERT = MPIEXEC = None
 WORDS = "a moving and funny film ##s bad ! not very long dull slow".split()
@@ -46,12 +43,11 @@ def wilson(hits, n, z=1.959963984540054):
     return shrink * (p + z * z / (2 * n)) - half, shrink * (p + z * z / (2 * n)) + half
 
 
-class Eval(unittest.TestCase):
+class Eval(InFolder):
     @classmethod
     def setUpClass(cls):
         """Labels are what plain decides, but for four sentences."""
-        cls.folder, cls.home = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-eval-")), os.getcwd()
-        os.chdir(cls.folder)
+        super().setUpClass()
         pathlib.Path("vocab").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]"] + WORDS) + "\n", "ascii")
         call(PQBERT, "model", "synth", "--config", CONFIG, "--vocab", "vocab", "--seed", "4", "--out", "m")
         draw = random.Random(1)
@@ -67,11 +63,6 @@ class Eval(unittest.TestCase):
         assert len(set(cls.decided)) == 2, "the model always decides alike: this test would see little"
         cls.labels = [1 - d if i in WRONG else d for i, d in enumerate(cls.decided)]
         pathlib.Path("d.tsv").write_text(HEADER + "".join(f"{t}\t{n}\n" for t, n in zip(texts, cls.labels)), "ascii")
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def confusion(self, text, who):
         """The numbers behind `who decides`, [label][decision]."""
@@ -227,8 +218,5 @@ class Eval(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
-    del sys.argv[1:3]
+    PQBERT, MPIEXEC = programs(__doc__)
     unittest.main()

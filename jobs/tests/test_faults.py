@@ -12,7 +12,6 @@ folder."""
 import os
 import pathlib
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ import tempfile
 import time
 import unittest
 
-from sweeps import call, processes, rows
+from sweeps import InFolder, call, processes, programs, rows
 
 PQBERT = MPIEXEC = SHIM = None
 CONFIG = "layers=1,hidden=24,heads=3,ffn=20,vocab=30,max_seq=20"
@@ -97,18 +96,11 @@ def repetitions(path):
     return [int(row["repetition"]) for row in rows(PQBERT, path)] if pathlib.Path(path).exists() else []
 
 
-class Faults(unittest.TestCase):
+class Faults(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-faults-"))
-        cls.home = os.getcwd()
-        os.chdir(cls.folder)
+        super().setUpClass()
         call(PQBERT, "model", "synth", "--config", CONFIG, "--out", "m")
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def tearDown(self):
         for path in self.folder.glob("r*.h5*"):
@@ -373,9 +365,6 @@ class Faults(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or "PQ_SHIM" not in os.environ:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
+    PQBERT, MPIEXEC = programs(__doc__)
     SHIM = os.environ.pop("PQ_SHIM")
-    del sys.argv[1:3]
     unittest.main()

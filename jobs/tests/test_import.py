@@ -6,18 +6,17 @@ they decide as in full precision; and every wrong file ends with code 2 and one 
 
 Needs numpy. Works in a temporary folder."""
 
-import os
 import pathlib
 import random
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "model_io" / "tests"))
 import make_checkpoint  # noqa: E402  (found by the line above)
+
+from sweeps import InFolder, programs
 
 PQBERT = MPIEXEC = None
 TEXTS = 240
@@ -30,20 +29,14 @@ def pqbert(line, ranks=0):
                           timeout=300, check=False)
 
 
-class Import(unittest.TestCase):
+class Import(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.home, cls.folder = os.getcwd(), pathlib.Path(tempfile.mkdtemp(prefix="pqbert-import-"))
-        os.chdir(cls.folder)
+        super().setUpClass()
         draw = random.Random(3)
         cls.lines = [" ".join(draw.choices(make_checkpoint.WORDS[5:], k=draw.randint(1, 12))) for _ in range(TEXTS)]
         pathlib.Path("texts").write_text("".join(line + "\n" for line in cls.lines), encoding="utf8")
         make_checkpoint.write("c")
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def made(self, options, checkpoint="c"):
         done = pqbert(f"model import --checkpoint {checkpoint} --calibrate texts --out m {options}")
@@ -215,5 +208,5 @@ class Import(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PQBERT, MPIEXEC = os.path.abspath(sys.argv[1]), sys.argv[2]
-    unittest.main(argv=sys.argv[:1], verbosity=1)
+    PQBERT, MPIEXEC = programs(__doc__)
+    unittest.main()

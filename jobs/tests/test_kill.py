@@ -9,16 +9,14 @@ Needs Linux's /proc and Python's standard library. Works in a temporary folder."
 import os
 import pathlib
 import re
-import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
-from sweeps import processes, rows
+from sweeps import InFolder, processes, programs, rows
 
 PQBERT = MPIEXEC = None
 LIMIT_S = 30
@@ -64,18 +62,11 @@ class Job:
             return code, self.errors.read(), seconds
 
 
-class Kill(unittest.TestCase):
+class Kill(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-kill-"))
-        cls.home = os.getcwd()
-        os.chdir(cls.folder)
+        super().setUpClass()
         subprocess.run([PQBERT, "model", "synth", "--config", MODEL, "--out", "m"], check=True, capture_output=True)
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def wait_for_rows(self, job, path, more):
         """Until `more` repetitions more are in the file than now: each replaces it."""
@@ -158,8 +149,5 @@ class Kill(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
-    del sys.argv[1:3]
+    PQBERT, MPIEXEC = programs(__doc__)
     unittest.main()

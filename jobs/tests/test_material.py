@@ -15,10 +15,10 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
+
+from sweeps import InFolder, programs
 
 PQBERT = MPIEXEC = None
 CONFIG = "layers=1,hidden=24,heads=3,ffn=20,vocab=30,max_seq=40"
@@ -60,20 +60,13 @@ def used(path):
     return sum(mark != 0 for mark in marks(path))
 
 
-class Material(unittest.TestCase):
+class Material(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-material-"))
-        cls.home = os.getcwd()
-        os.chdir(cls.folder)
+        super().setUpClass()
         for name, seed in (("m", 1), ("other", 2)):
             subprocess.run([PQBERT, "model", "synth", "--config", CONFIG, "--seed", str(seed), "--out", name],
                            check=True, capture_output=True)
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def right(self, ranks, line, *words):
         done = launch((ranks, line))
@@ -332,8 +325,5 @@ class Material(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
-    del sys.argv[1:3]
+    PQBERT, MPIEXEC = programs(__doc__)
     unittest.main()

@@ -15,11 +15,10 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-from sweeps import call, processes
+from sweeps import InFolder, call, processes, programs
 
 PQBERT = MPIEXEC = SHIM = None
 WORDS = "[PAD] [UNK] [CLS] [SEP] a moving and funny film ##s bad ! not very long dull slow"
@@ -32,22 +31,15 @@ SYSTEM = re.compile(r"/$|/tmp$|/(proc|sys|dev|usr|lib|lib64|etc|bin|opt|run|var/
                     r".*/\.(openmpi|pmix|config)(/|$)|.*/(mca-params\.conf|mca_.*|.*\.so(\.\d+)*|help-.*\.txt)$")
 
 
-class Separation(unittest.TestCase):
+class Separation(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-separation-")).resolve()
-        cls.home = os.getcwd()
-        os.chdir(cls.folder)
+        super().setUpClass()
         pathlib.Path("vocab").write_text("\n".join(WORDS.split()) + "\n", encoding="ascii")
         call(PQBERT, "model", "synth", "--config", CONFIG, "--vocab", "vocab", "--out", "m")
         pathlib.Path("tokens").write_text(" ".join(map(str, TOKENS)), encoding="ascii")
         pathlib.Path("labelled").write_text(f"sentence\tlabel\n{TEXT}\t1\nbad film\t0\n", encoding="ascii")
         pathlib.Path("lines").write_text(f"{TEXT}\nbad film\n", encoding="ascii")
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def opened(self, line, ranks):
         """For each rank the set of "r path" and "w path" that it opened beyond the system's."""
@@ -180,9 +172,6 @@ class Separation(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or "PQ_SHIM" not in os.environ:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
+    PQBERT, MPIEXEC = programs(__doc__)
     SHIM = os.environ.pop("PQ_SHIM")
-    del sys.argv[1:3]
     unittest.main()

@@ -13,14 +13,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 
 import h5py
 
-from sweeps import call, lost, processes, rows
+from sweeps import InFolder, call, lost, processes, programs, rows
 
 JOBS = pathlib.Path(__file__).resolve().parents[1]
 PQBERT = None
@@ -34,18 +32,11 @@ def key(row):
     return (row["protocol"],) + tuple(int(row[k]) for k in ("seq_len", "ranks_per_party", "threads", "repetition"))
 
 
-class Slurm(unittest.TestCase):
+class Slurm(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.home = os.getcwd()
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-slurm-jobs-"))
-        os.chdir(cls.folder)
+        super().setUpClass()
         call(PQBERT, "model", "synth", "--config", MODEL, "--out", "m")
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def setUp(self):
         self.addCleanup(lambda: subprocess.run(["scancel", "--user=root"], check=False))
@@ -152,8 +143,5 @@ class Slurm(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    PQBERT = os.path.abspath(sys.argv[1])
-    del sys.argv[1:3]
+    PQBERT, _ = programs(__doc__)
     unittest.main()

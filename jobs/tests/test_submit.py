@@ -11,11 +11,9 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 import unittest
 
-from sweeps import call
+from sweeps import InFolder, call, programs
 
 JOBS = pathlib.Path(__file__).resolve().parents[1]
 PQBERT = MPIEXEC = None
@@ -31,19 +29,12 @@ echo $((41 + n))
 """
 
 
-class Submit(unittest.TestCase):
+class Submit(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.home = os.getcwd()
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-submit-"))
-        os.chdir(cls.folder)
+        super().setUpClass()
         call(PQBERT, "model", "synth", "--config", CONFIG, "--out", "m")
         call(PQBERT, "model", "synth", "--config", "bert-base", "--out", "base")
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def setUp(self):
         for kept in self.folder.glob("kept.*"):
@@ -205,8 +196,5 @@ class Submit(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
-    del sys.argv[1:3]
+    PQBERT, MPIEXEC = programs(__doc__)
     unittest.main()

@@ -8,17 +8,14 @@ Runs inside three_hosts.sh, on host a. Needs h5py. Works in a temporary folder."
 
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 
 import h5py
 
-from sweeps import call, lost, processes, rows
+from sweeps import InFolder, call, lost, processes, programs, rows
 
 PQBERT = MPIEXEC = None
 MODEL = "layers=2,hidden=128,heads=4,ffn=256,vocab=30,max_seq=64"
@@ -35,21 +32,14 @@ def sent():
     return count
 
 
-class ThreeHosts(unittest.TestCase):
+class ThreeHosts(InFolder):
     @classmethod
     def setUpClass(cls):
-        cls.home = os.getcwd()
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="pqbert-three-hosts-"))
-        os.chdir(cls.folder)
+        super().setUpClass()
         call(PQBERT, "model", "synth", "--config", MODEL, "--out", "m")
         pathlib.Path("hosts").write_text("".join(f"{host} slots={RANKS}\n" for host in HOSTS), encoding="ascii")
         cls.launch = [MPIEXEC, "-n", str(3 * RANKS), "--hostfile", "hosts", "--map-by", f"ppr:{RANKS}:node",
                       "--bind-to", "none"]
-
-    @classmethod
-    def tearDownClass(cls):
-        os.chdir(cls.home)
-        shutil.rmtree(cls.folder)
 
     def test_parties_on_their_own(self):
         told = call(*self.launch, "bash", "-c", "echo $OMPI_COMM_WORLD_RANK $(hostname)")
@@ -104,8 +94,5 @@ class ThreeHosts(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
-    del sys.argv[1:3]
+    PQBERT, MPIEXEC = programs(__doc__)
     unittest.main()

@@ -9,11 +9,11 @@ PQ_FLIP: the shim that flips (flip_message.c). Needs Python's standard library. 
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
+
+from sweeps import programs
 
 PQBERT = MPIEXEC = None
 LABELS = 29  # 58 bytes of logits: no other message has this size
@@ -95,8 +95,5 @@ class Wrong(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    PQBERT, MPIEXEC = (os.path.abspath(shutil.which(name) or name) for name in sys.argv[1:3])
-    del sys.argv[1:3]
+    PQBERT, MPIEXEC = programs(__doc__)
     unittest.main()
