@@ -29,9 +29,9 @@ static const char import[] =
     "  pqbert model import --checkpoint DIR --calibrate sentences.txt --out m\n"
     "\n"
     "DIR holds config.json, model.safetensors (float32, float16 or bfloat16) and vocab.txt. Give sentences like those\n"
-    "that will be asked: ranges come from them, and what exceeds a range wraps. Each layer is fitted to full\n"
-    "precision on three quarters of them. The rest shows what is lost: for each layer the cosine and the relative error between\n"
-    "its output here and in full precision, and how often both decide alike.\n"
+    "that will be asked: ranges come from them, and what exceeds a range wraps. Each layer is fitted to full precision\n"
+    "on three quarters of them. The rest shows what is lost: for each layer the cosine and the relative error of its\n"
+    "output here against that in full precision, and how often both decide alike.\n"
     "\n"
     "Activations have 4 bits, which costs much without training, and 1-bit weights cost nearly everything: for those\n"
     "train. Weights of 2 to 8 bits cost the same online as those of 1 in the protocol preprocessed.\n";
