@@ -11,7 +11,9 @@ static const char usage[] = "pqbert results merge OUT IN... [--force]";
 
 static int mistake(const char *what, const char *which)
 {
-    fprintf(stderr, "pqbert results merge: %s%s; use: %s\n", what, which, usage);
+    struct pq_error err;
+    pq_fail(&err, PQ_USER, "%s%s; use: %s", what, which, usage);
+    fprintf(stderr, "pqbert results merge: %s\n", err.text);
     return PQ_USER;
 }
 

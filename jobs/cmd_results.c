@@ -174,8 +174,10 @@ static const char doc[] =
 
 static int usage(const struct settings *s, const char *what)
 {
-    fprintf(stderr, "pqbert results: %s; use: pqbert results %s\n", what,
+    struct pq_error err;
+    pq_fail(&err, PQ_USER, "%s; use: pqbert results %s", what,
             s->verb ? s->verb->usage : "show FILE, or: pqbert results compare A B, or: pqbert results merge OUT IN...");
+    fprintf(stderr, "pqbert results: %s\n", err.text);
     return PQ_USER;
 }
 

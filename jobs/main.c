@@ -1,5 +1,6 @@
 /* pqbert: private inference of quantized BERT between three parties, as a benchmark. See README.md. */
 #include "../kernels/secret.h"
+#include "../kernels/status.h"
 #include "commands.h"
 
 #include <stdio.h>
@@ -39,9 +40,12 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
-    if (argc > 1)
-        fprintf(stderr, "pqbert: there is no command '%s'; pqbert --help lists them\n", argv[1]);
-    else
+    struct pq_error err;
+    if (argc < 2) {
         help(stderr);
-    return 2;
+        return PQ_USER;
+    }
+    pq_fail(&err, PQ_USER, "there is no command '%s'; pqbert --help lists them", argv[1]);
+    fprintf(stderr, "pqbert: %s\n", err.text);
+    return PQ_USER;
 }
