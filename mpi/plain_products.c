@@ -11,6 +11,7 @@ enum { WORTH_A_TEAM = 1 << 20 }; /* multiply-adds */
 static int64_t centring_bias(const int32_t *sums, size_t tokens, int64_t multiplier, int64_t bias)
 {
     int64_t total = 0;
+    PQ_ASSERT(tokens > 0);
     for (size_t j = 0; j < tokens; j++)
         total += multiplier * sums[j];
     const int64_t mean = total / (int64_t)tokens + bias, ring = INT64_C(1) << PQ_LINEAR_BITS;
