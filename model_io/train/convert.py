@@ -23,8 +23,8 @@ def _numbers(tensor):
 class Ranges:
     """Least and largest value of each channel at each place, as a network's `record` sees them."""
 
-    def __init__(self):
-        self.low, self.high = {}, {}
+    def __init__(self, low=None, high=None):
+        self.low, self.high = low or {}, high or {}
 
     def __call__(self, name, x):
         x = x.detach().reshape(-1, 1) if name.endswith(("score", "scores")) else x.detach().reshape(-1, x.shape[-1])
@@ -44,14 +44,14 @@ class Ranges:
         return np.maximum(np.abs(self.low[name]), np.abs(self.high[name]))
 
 
-def measure(student, batches, given_of=None):
+def measure(student, batches):
     """Ranges over token batches (tensors)."""
     ranges, training = Ranges(), student.training
     student.eval()
     student.record = ranges
     with torch.no_grad():
         for tokens in batches:
-            student(tokens, given_of(tokens) if given_of else None)
+            student(tokens)
     student.record = None
     student.train(training)
     return ranges

@@ -20,13 +20,6 @@ def signed(v, bits):
     return v - ((v >> (bits - 1)) << bits)
 
 
-def truncate(v, top, bits, is_signed):
-    """Bits [top - bits, top) of v, rounded to nearest: floor(v / 2^(top-bits) + 1/2) mod 2^bits."""
-    half = 1 << (top - bits - 1) if top > bits else 0
-    kept = ((v + half) & ((1 << top) - 1)) >> (top - bits)
-    return signed(kept, bits) if is_signed else kept
-
-
 def _half_up(x):
     """C's lround of x >= 0."""
     whole = math.floor(x)
@@ -90,6 +83,7 @@ class Integer:
         self.arrays, self.device = arrays, device
         self.tables = {}
         self.trace, self.wrapped = {}, {}
+        self.draw = None  # a function (shape, high) giving random integers 0 .. high - 1
         self.values = {f.name: self._array(values[f.name]) for f in fields.secret(shape)
                        if not f.name.endswith(("scale", "gamma", "beta"))}
         self.exp_scale = [float(values[f"layer_{i:03d}/exp_scale"][0]) for i in range(shape["layers"])]
@@ -100,6 +94,13 @@ class Integer:
     def _array(self, values):
         values = np.ascontiguousarray(values).astype(np.int64)
         return values if self.arrays is np else self.arrays.from_numpy(values).to(self.device)
+
+    def _truncate(self, v, top, bits, is_signed):
+        """Bits [top - bits, top) of v, rounded to nearest: floor(v / 2^(top-bits) + 1/2) mod 2^bits. With `draw`:
+        rounded up as often as v is near the upper value, which is what truncating shares does."""
+        unit = 1 << (top - bits)
+        kept = ((v + (self.draw(v.shape, unit) if self.draw else unit >> 1)) & ((1 << top) - 1)) >> (top - bits)
+        return signed(kept, bits) if is_signed else kept
 
     def _product(self, a, b, limit):
         """a @ b of integers; no |partial sum| exceeds limit."""
@@ -139,7 +140,7 @@ class Integer:
 
     def _activate(self, name, x, what):
         t = self.shape["trunc"]
-        return self._look_up(f"{name}/table", truncate(self._sums(name, x, t, what), 16, t, True))
+        return self._look_up(f"{name}/table", self._truncate(self._sums(name, x, t, what), 16, t, True))
 
     def _attention(self, i, x):
         s, layer, arrays = self.shape, f"layer_{i:03d}", self.arrays
@@ -151,18 +152,18 @@ class Integer:
             self.trace[f"{i}.{name}"] = qkv[:, :, :, j].reshape(batch, seq, hidden)
         u = self._product(q, k.swapaxes(2, 3), 64 * depth)
         self._watch(f"{i}.scores", u, s["score_top"], s["score_trunc"])
-        u = truncate(u, s["score_top"], s["score_trunc"], True)
+        u = self._truncate(u, s["score_top"], s["score_trunc"], True)
         if s["score_trunc"] > 4:
             u = self.values[f"{layer}/score_clamp"][u & 63]
         exps = w.exp(self.exp_scale[i])
         exp, code, division = (self._array(np.array(t)) for t in (exps, w.code(), w.division(exps)))
         d = arrays.amax(u, -1)[..., None] - u
-        total = truncate(exp[d].sum(-1), w.sum_bits, w.sum_trunc, False)
+        total = self._truncate(exp[d].sum(-1), w.sum_bits, w.sum_trunc, False)
         p = division[(d << w.code_bits) + code[total][..., None]]
         self.trace[f"{i}.score"], self.trace[f"{i}.probability"] = u, p
         context = self._product(p, v, 8 * seq << w.prob_bits)
         self._watch(f"{i}.context", context, w.context_top, fields.context_bits(s["trunc"]))
-        context = truncate(signed(context, 16), w.context_top, fields.context_bits(s["trunc"]), True)
+        context = self._truncate(signed(context, 16), w.context_top, fields.context_bits(s["trunc"]), True)
         context = context.swapaxes(1, 2).reshape(batch, seq, hidden)
         self.trace[f"{i}.context"] = self._look_up(f"{layer}/context", context)
         return self.trace[f"{i}.context"]
@@ -170,17 +171,17 @@ class Integer:
     def _add_and_norm(self, i, linear, norm, x, residual):
         """residual + linear(x), normalised: the next codes and the next residual."""
         s, name, what = self.shape, f"layer_{i:03d}/{norm}", f"{i}.{norm}"
-        b = truncate(self._sums(f"layer_{i:03d}/{linear}", x, 8, f"{i}.{linear}"), 16, 8, True)
+        b = self._truncate(self._sums(f"layer_{i:03d}/{linear}", x, 8, f"{i}.{linear}"), 16, 8, True)
         exact = residual + b
         self._watch(f"{what}.sum", exact, 8, 8)
         h = signed(exact, 8)
         n, total = h.shape[-1], h.sum(-1)[..., None]
         variance = n * (h * h).sum(-1)[..., None] - total * total
         self._watch(f"{what}.variance", variance, s["var_top"], s["var_trunc"], False)
-        r = self.values[f"{name}/rsqrt"][truncate(variance, s["var_top"], s["var_trunc"], False)]
+        r = self.values[f"{name}/rsqrt"][self._truncate(variance, s["var_top"], s["var_trunc"], False)]
         y = (n * h - total) * r
         self._watch(what, y, 26, s["norm_trunc"])
-        y = truncate(y, 26, s["norm_trunc"], True)
+        y = self._truncate(y, 26, s["norm_trunc"], True)
         self.trace[what] = self._look_up(f"{name}/code", y)
         self.trace[f"{what}.residual"] = self._look_up(f"{name}/residual", y)
         return self.trace[what], self.trace[f"{what}.residual"]

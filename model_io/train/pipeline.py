@@ -4,18 +4,21 @@ the integer model."""
 import numpy as np
 import torch
 
-from convert import Converter, measure
+from convert import Converter, Ranges, measure
 from integer import Integer, Widths
 
 WIDEN = 1.15  # of a range that was left
 ROUNDS = 12   # of widening
+EVERY = 100   # steps of training with the same ranges
 
 
 class Pipeline:
-    """precision: those of convert.DEFAULTS that differ."""
+    """precision: those of convert.DEFAULTS that differ. batches: of tokens, for ranges in training. noise: a torch
+    generator, for stochastic rounding in training, as shares are truncated; None: rounding to nearest."""
 
-    def __init__(self, student, precision, margin=1.25):
+    def __init__(self, student, precision, batches=(), noise=None, margin=1.25):
         self.student, self.precision, self.margin = student, precision, margin
+        self.batches, self.noise = batches, noise
         self.margins, self.ranges, self.converter, self.model = {}, None, None, None
 
     def convert(self):
@@ -27,7 +30,11 @@ class Pipeline:
 
     def given(self, tokens):
         """What a Network takes as `given`: codes as they are, the rest in real values."""
+        if self.noise:
+            self.model.draw = lambda shape, high: torch.randint(high, shape, generator=self.noise,
+                                                                device=self.noise.device)
         logits = self.model.forward(tokens.cpu().numpy())
+        self.model.draw = None
         step, trace, probability = self.converter.hidden_step, self.model.trace, 2.0 ** Widths(tokens.shape[1]).prob_bits
         given = {"residual": trace["residual"] * step["0.attention_norm"], "logits": logits * self.converter.logit}
         last = self.student.shape["layers"] - 1
@@ -44,13 +51,10 @@ class Pipeline:
                 given[name] = code
         return {name: value.float() for name, value in given.items()}
 
-    def _ranges(self, batches):
-        self.ranges = measure(self.student, batches)
-
     def calibrate(self, batches, report=None):
         """Measures ranges over token batches, converts, and widens whatever range the integer model left, until it
         leaves none. Returns what it still left: {place: values}."""
-        self._ranges(batches)
+        self.ranges = measure(self.student, batches)
         self.margins = {}
         for _ in range(ROUNDS):
             self.convert()
@@ -65,14 +69,23 @@ class Pipeline:
                 self.margins[place] = self.margins.get(place, 1) * WIDEN
         return left
 
-    def refresher(self, batches, every=100):
+    def follow(self, step):
         """Called before each step of training: new ranges every so many steps, a conversion at each."""
-        def before_step(step):
-            if step % every == 0 or self.ranges is None:
-                self.calibrate(batches)
-            else:
-                self.convert()
-        return before_step
+        if step % EVERY == 0:
+            self.calibrate(self.batches)
+        else:
+            self.convert()
+
+    def state(self):
+        """For a training that goes on later: what does not follow from the network."""
+        return {"low": self.ranges.low, "high": self.ranges.high, "margins": self.margins,
+                "noise": self.noise.get_state() if self.noise else None}
+
+    def restore(self, state):
+        self.ranges = Ranges(state["low"], state["high"])
+        self.margins = state["margins"]
+        if self.noise:
+            self.noise.set_state(state["noise"])
 
 
 def sample(data, plan_tokens, count, seed):

@@ -50,10 +50,11 @@ def _write(path, state):
     os.replace(path + ".part", path)
 
 
-def learn(network, data, loss_of, plan, evaluate=None, before_step=None):
+def learn(network, data, loss_of, plan, evaluate=None, pipeline=None):
     """Adam, warm-up over 8 % of the steps, linear decay, gradient norm 1. loss_of(indices) gives the loss of a batch.
     The state of everything that changes is kept in plan.folder; a stage that was stopped goes on from it and ends in
-    the same network as one that was not. Returns True when done, False when stopped by plan.stop_after."""
+    the same network as one that was not. pipeline: a Pipeline that is to keep up with the network, or None. Returns
+    True when done, False when stopped by plan.stop_after."""
     optimiser = torch.optim.AdamW(_groups(network, plan), lr=plan.rate, betas=(0.9, 0.98))
     per_epoch = [data.batches(plan.tokens, np.random.default_rng([plan.seed, epoch])) for epoch in range(plan.epochs)]
     total = sum(map(len, per_epoch))
@@ -65,6 +66,8 @@ def learn(network, data, loss_of, plan, evaluate=None, before_step=None):
         optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
         step = state["step"]
+        if pipeline:
+            pipeline.restore(state["pipeline"])
         print(f"{plan.name}: resumed at step {step} of {total}", flush=True)
     order = [batch for epoch in per_epoch for batch in epoch]
     ends = set(np.cumsum([len(epoch) for epoch in per_epoch]).tolist())
@@ -73,8 +76,8 @@ def learn(network, data, loss_of, plan, evaluate=None, before_step=None):
     while step < total:
         for group in optimiser.param_groups:
             group["lr"] = group["base"] * min((step + 1) / warm, (total - step) / max(1, total - warm))
-        if before_step:
-            before_step(step)
+        if pipeline:
+            pipeline.follow(step)
         optimiser.zero_grad(set_to_none=True)
         loss = loss_of(order[step])
         loss.backward()
@@ -89,7 +92,8 @@ def learn(network, data, loss_of, plan, evaluate=None, before_step=None):
         stop = plan.stop_after is not None and done >= plan.stop_after
         if step % plan.save_every == 0 or step in ends or stop:
             _write(plan.state_path(), {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
-                                       "random": torch.get_rng_state(), "step": step})
+                                       "random": torch.get_rng_state(), "step": step,
+                                       "pipeline": pipeline.state() if pipeline else None})
         if stop:
             return False
         if step in ends and evaluate:
@@ -148,9 +152,9 @@ def _overflow(sums):
     return 0.1 * total
 
 
-def distil(student, teacher, data, attention=0.1, given_of=None):
+def distil(student, teacher, data, attention=0.1, pipeline=None):
     """Divergence of logits + mean squared error of layer outputs + attention * divergence of attention rows, and the
-    overflow penalty. given_of(tokens): what the integer model computes, for the last stage."""
+    overflow penalty. pipeline: for the last stage, what the integer model computes stands in the forward pass."""
     student.weights = student.weights or Weights(0)
     teacher.eval()
 
@@ -158,7 +162,7 @@ def distil(student, teacher, data, attention=0.1, given_of=None):
         tokens = device_tokens(student, data, batch)
         with torch.no_grad():
             target, target_hidden, target_scores = teacher(tokens)
-            given = given_of(tokens) if given_of else None
+            given = pipeline.given(tokens) if pipeline else None
         sums = []
         student.record = lambda name, x: sums.append(x) if name.endswith("_norm.sum") else None
         logits, hidden, scores = student(tokens, given)

@@ -61,6 +61,8 @@ def options(arguments):
     p.add_argument("--calibrate", type=int, default=4000, help="training sentences that set ranges (default 4000)")
     p.add_argument("--dropout", type=float, default=0.1, help="of the teacher (default 0.1)")
     p.add_argument("--freeze-words", action="store_true", help="leave the word embedding as the teacher has it")
+    p.add_argument("--nearest", action="store_true", help="pipeline stage: round to nearest as `plain` does, not at random"
+                   " as shares are truncated")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=0, help="of the processor (default: all)")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -115,14 +117,14 @@ class Run:
         return ", ".join(f"{os.path.basename(path)} {describe(logits_of_data(data), data.labels)}"
                          for path, data in self.others.items())
 
-    def _stage(self, name, network, loss_of, before_step=None):
+    def _stage(self, name, network, loss_of, pipeline=None):
         """Trains unless it was; leaves the trained network."""
         done = os.path.join(self.o.work, f"{name}.pt")
         if not os.path.exists(done):
             settle(self.o.seed)
             plan = self.plan(name)
             if not learn(network, self.train, loss_of, plan, lambda: self.accuracy(lambda d: logits_of(network, d)),
-                         before_step):
+                         pipeline):
                 sys.exit(f"{name}: stopped as asked")
             torch.save(network.state_dict(), done + ".part")
             os.replace(done + ".part", done)
@@ -170,11 +172,11 @@ class Run:
         self._stage("activations", student, loss)
         student.weights = Weights(self.o.weight_bits)
         self._stage("weights", student, loss)
-        pipeline = Pipeline(student, self.o.precision)
+        few = [t.to(self.o.device) for t in sample(self.train, self.o.tokens, 500, self.o.seed)]
+        noise = None if self.o.nearest else torch.Generator(self.o.device).manual_seed(self.o.seed)
+        pipeline = Pipeline(student, self.o.precision, few, noise)
         if self.epochs["pipeline"]:
-            few = [t.to(self.o.device) for t in sample(self.train, self.o.tokens, 500, self.o.seed)]
-            self._stage("pipeline", student, distil(student, teacher, self.train, self.o.attention, pipeline.given),
-                        pipeline.refresher(few))
+            self._stage("pipeline", student, distil(student, teacher, self.train, self.o.attention, pipeline), pipeline)
         return student, pipeline
 
     def write(self, student, pipeline):
@@ -208,4 +210,5 @@ if __name__ == "__main__":
     try:
         Run(options(sys.argv[1:])).main()
     except (DataError, ValueError, OSError) as error:
-        sys.exit(f"train.py: {error}")
+        print(f"train.py: {error}", file=sys.stderr)
+        sys.exit(2)
