@@ -7,7 +7,8 @@
 #
 # With --tests also what only some tests need, a Slurm and network tools, a browser, and analysers (valgrind, clang
 # with its sanitizers and clang-tidy, cppcheck; some 700 MB on the disk): as root alone, since some of those tests need
-# root too; what cannot be had is said, and the tests are skipped. No service is started.
+# root too; what cannot be had is said, and the tests are skipped. No service is started. PyTorch (some 400 MB) is what
+# model_io/train needs.
 #
 # With --peers also what jobs/compare.sh needs to make environments for other systems (some 400 MB).
 #
@@ -87,6 +88,7 @@ pq_needed=(build-essential cmake ninja-build pkg-config git libopenmpi-dev openm
     python3-matplotlib python3-pandas python3-jinja2)
 pq_needed_by_tests=(slurmctld slurmd slurm-client munge iproute2 python3-venv)
 pq_needed_by_browser_test=(chromium)
+pq_needed_by_training=(python3-torch)
 pq_needed_by_checks=(clang libclang-rt-dev libomp-dev valgrind clang-tidy cppcheck)
 pq_needed_by_peers=(python3-torch python3-venv)
 
@@ -157,6 +159,7 @@ case ${1:-} in
     --tests)
         pq_install_for_tests "${pq_needed_by_tests[@]}"
         pq_install_for_tests "${pq_needed_by_browser_test[@]}"
+        pq_install_for_tests "${pq_needed_by_training[@]}"
         pq_install_for_tests "${pq_needed_by_checks[@]}"
         ;;
     --peers)

@@ -52,8 +52,9 @@ struct pq_model {
     struct pq_linear pooler, classifier; /* pooler: hidden x hidden with a tanh table; classifier: labels x hidden */
 };
 
-/* The embedding, public. P1 computes in floating point: e = word[token] + position[i] + type[0], LayerNorm with
- * gamma and beta, then code = clamp(round(value / code_step), -8, 7) and residual = clamp(round(value /
+/* The embedding, public. P1 computes in double, sums in the order of channels, every operation rounded by itself, so that
+ * all programs get the same codes: e = word[token] + position[i] + type[0], LayerNorm with gamma and beta (1e-12 added
+ * to the variance), then code = clamp(round(value / code_step), -8, 7) and residual = clamp(round(value /
  * residual_step), -127, 127). */
 struct pq_embedding {
     struct pq_shape shape;

@@ -1,5 +1,6 @@
 """The training stages: a loop that can be stopped and resumed, and what each stage minimises."""
 
+import math
 import os
 import time
 
@@ -55,9 +56,14 @@ def learn(network, data, loss_of, plan, evaluate=None, pipeline=None):
     The state of everything that changes is kept in plan.folder; a stage that was stopped goes on from it and ends in
     the same network as one that was not. pipeline: a Pipeline that is to keep up with the network, or None. Returns
     True when done, False when stopped by plan.stop_after."""
+    if not plan.epochs:
+        return True
     optimiser = torch.optim.AdamW(_groups(network, plan), lr=plan.rate, betas=(0.9, 0.98))
-    per_epoch = [data.batches(plan.tokens, np.random.default_rng([plan.seed, epoch])) for epoch in range(plan.epochs)]
-    total = sum(map(len, per_epoch))
+    per_epoch = [data.batches(plan.tokens, np.random.default_rng([plan.seed, epoch]))
+                 for epoch in range(math.ceil(plan.epochs))]
+    total = round(plan.epochs * len(per_epoch[0]))  # every epoch has as many batches
+    ends = {(epoch + 1) * len(per_epoch[0]) for epoch in range(len(per_epoch))} | {total}
+    order = [batch for epoch in per_epoch for batch in epoch]
     warm = max(1, total * 8 // 100)
     step, shown = 0, []
     if os.path.exists(plan.state_path()):
@@ -69,8 +75,6 @@ def learn(network, data, loss_of, plan, evaluate=None, pipeline=None):
         if pipeline:
             pipeline.restore(state["pipeline"])
         print(f"{plan.name}: resumed at step {step} of {total}", flush=True)
-    order = [batch for epoch in per_epoch for batch in epoch]
-    ends = set(np.cumsum([len(epoch) for epoch in per_epoch]).tolist())
     began, done = time.monotonic(), 0
     network.train()
     while step < total:

@@ -54,7 +54,7 @@ def options(arguments):
     p.add_argument("--teacher-work", help="work folder of another run, whose teacher is taken")
     p.add_argument("--weight-bits", type=int, default=1, choices=range(1, 9), help="1 to 8 (default 1)")
     p.add_argument("--precision", type=pairs(int), default={}, help="trunc=6,score_trunc=6,norm_trunc=8,var_trunc=10")
-    p.add_argument("--epochs", type=pairs(int), default={}, help=f"by stage (default {EPOCHS})")
+    p.add_argument("--epochs", type=pairs(float), default={}, help=f"by stage (default {EPOCHS})")
     p.add_argument("--rates", type=pairs(float), default={}, help=f"learning rates (default {RATES})")
     p.add_argument("--attention", type=float, default=0.1, help="weight of the attention loss (default 0.1)")
     p.add_argument("--tokens", type=int, default=1024, help="tokens of a batch (default 1024)")
@@ -130,8 +130,20 @@ class Run:
             os.replace(done + ".part", done)
             if os.path.exists(plan.state_path()):
                 os.unlink(plan.state_path())
-        network.load_state_dict(torch.load(done, map_location=self.o.device))
+        self.load(network, name)
+
+    def load(self, network, stage):
+        """What a finished stage left."""
+        network.load_state_dict(torch.load(os.path.join(self.o.work, f"{stage}.pt"), map_location=self.o.device))
         network.eval()
+
+    def student_of(self, stage):
+        """The student after a finished stage of training, with full-precision weights."""
+        student = self.network()
+        self.load(student, stage)
+        for codes in student.quantisers().values():
+            codes.on = True
+        return student
 
     def _soft_labels(self):
         path = os.path.join(self.o.work, "soft.npy")

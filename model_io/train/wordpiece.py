@@ -1,5 +1,6 @@
 """BERT's uncased WordPiece, as the program's own (wordpiece.h) and the published one do it."""
 
+import heapq
 import re
 import unicodedata
 
@@ -82,36 +83,67 @@ class Tokenizer:
         return [self.id["[CLS]"], *ids[:max_seq - 2], self.id["[SEP]"]]
 
 
+def _backwards(text):
+    """A key that sorts texts from the last to the first."""
+    return tuple(-ord(c) for c in text) + (1,)
+
+
+class _Pairs:
+    """Neighbouring pieces of words: how often they occur, and in which words. The most frequent comes first, of equals
+    the last by its text."""
+
+    def __init__(self):
+        self.count, self.words, self.heap = {}, {}, []
+
+    def add(self, pieces, times, word):
+        for pair in zip(pieces, pieces[1:]):
+            self.count[pair] = self.count.get(pair, 0) + times
+            self.words.setdefault(pair, set()).add(word)
+            heapq.heappush(self.heap, (-self.count[pair], _backwards(pair[0]), _backwards(pair[1]), pair))
+
+    def remove(self, pieces, times):
+        for pair in zip(pieces, pieces[1:]):
+            if pair not in self.count:
+                continue  # the one that was popped
+            self.count[pair] -= times
+            heapq.heappush(self.heap, (-self.count[pair], _backwards(pair[0]), _backwards(pair[1]), pair))
+
+    def pop(self):
+        while self.heap:
+            count, _, _, pair = heapq.heappop(self.heap)
+            if self.count.get(pair, 0) == -count > 0:  # otherwise the entry is out of date
+                del self.count[pair]
+                return pair, sorted(self.words.pop(pair))
+        return None, []
+
+
 def learn_words(texts, size):
     """A vocabulary of `size` WordPieces: byte-pair merges of the most frequent neighbours within words (Sennrich et
-    al. 2016), ties broken by the pieces' text, so that the same texts give the same words."""
+    al. 2016). The same texts give the same words."""
     count = {}
     for text in texts:
         for word in split_words(text):
             count[word] = count.get(word, 0) + 1
     words = [([word[0]] + ["##" + c for c in word[1:]], n) for word, n in sorted(count.items())]
     vocabulary = dict.fromkeys(SPECIAL + sorted({piece for pieces, _ in words for piece in pieces}))
-    pairs, where = {}, {}
+    pairs = _Pairs()
     for i, (pieces, n) in enumerate(words):
-        for pair in zip(pieces, pieces[1:]):
-            pairs[pair] = pairs.get(pair, 0) + n
-            where.setdefault(pair, set()).add(i)
-    while len(vocabulary) < size and pairs:
-        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        pairs.add(pieces, n, i)
+    while len(vocabulary) < size:
+        best, where = pairs.pop()
+        if best is None:
+            break
         merged = best[0] + best[1][2:]
         vocabulary[merged] = None
-        for i in sorted(where[best]):
+        for i in where:
             pieces, n = words[i]
-            for pair in zip(pieces, pieces[1:]):
-                pairs[pair] -= n
             joined, at = [], 0
             while at < len(pieces):
                 both = tuple(pieces[at:at + 2]) == best
                 joined.append(merged if both else pieces[at])
                 at += 2 if both else 1
-            words[i] = joined, n
-            for pair in zip(joined, joined[1:]):
-                pairs[pair] = pairs.get(pair, 0) + n
-                where.setdefault(pair, set()).add(i)
-        del pairs[best]
+            if joined != pieces:
+                pairs.remove(pieces, n)
+                pairs.add(joined, n, i)
+                words[i] = joined, n
     return list(vocabulary)[:size]

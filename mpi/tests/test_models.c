@@ -152,6 +152,8 @@ int main(int argc, char **argv)
         "layers=2,hidden=50,heads=5,ffn=33,vocab=50,max_seq=40,trunc=8,norm_trunc=8,labels=3,types=1",
         "layers=1,hidden=30,heads=15,ffn=8,vocab=2,max_seq=40,score_trunc=4,var_trunc=8,labels=7",
         "layers=1,hidden=24,heads=6,ffn=40,vocab=50,max_seq=40,weight_bits=3,norm_trunc=8,var_trunc=9",
+        "layers=1,hidden=36,heads=3,ffn=52,vocab=50,max_seq=40,weight_bits=2",
+        "layers=1,hidden=42,heads=2,ffn=70,vocab=50,max_seq=40,weight_bits=8,norm_trunc=8",
     };
     struct parties p;
     struct tiny t;
