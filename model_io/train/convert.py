@@ -171,13 +171,15 @@ class Converter:
                         f"{path}/beta": beta}
 
     def _place(self, hidden_step):
-        """Positions, the same for all layers: above the largest score and the largest variance that was seen."""
+        """Positions, the same for all layers: a score's at the nearest power of two to the largest that was seen, since
+        half a bit more would cost half of its resolution; a variance's above the largest."""
         s, layers, hidden = self.shape, range(self.shape["layers"]), self.shape["hidden"]
         depth = hidden // s["heads"]
-        score = max(self.ranges.reach(f"{i}.scores")[0] * math.sqrt(depth)
-                    / float(self.step[f"{i}.query"] * self.step[f"{i}.key"]) * self._margin(f"{i}.scores")
-                    for i in layers)
-        s["score_top"] = min(16, max(s["score_trunc"], math.ceil(math.log2(score)) + 1))
+        score = [self.ranges.reach(f"{i}.scores")[0] * math.sqrt(depth)
+                 / float(self.step[f"{i}.query"] * self.step[f"{i}.key"]) * self._margin(f"{i}.scores") for i in layers]
+        s["score_top"] = min(16, max(s["score_trunc"], round(math.log2(max(score))) + 1))
+        for i in layers:  # at most sqrt(2) beyond that: coarser queries make smaller scores
+            self.step[f"{i}.query"] = self.step[f"{i}.query"] * max(1, score[i] / 2.0 ** (s["score_top"] - 1))
         spread = max(self.ranges.high[f"{place}.spread"][0] / step * math.sqrt(self._margin(f"{place}.variance"))
                      for place, step in hidden_step.items())
         s["var_top"] = min(32, max(s["var_trunc"], math.ceil(math.log2(1.1 * (hidden * spread) ** 2))))

@@ -67,6 +67,7 @@ def options(arguments):
     p.add_argument("--threads", type=int, default=0, help="of the processor (default: all)")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--bfloat16", action="store_true", help="matrix products in bfloat16: faster where processors have it")
+    p.add_argument("--until", choices=["teacher"], help="stop after this stage; its checkpoint is the work folder's teacher")
     p.add_argument("--stop-after", type=int, help="stop after so many steps of a stage, as if killed")
     return p.parse_args(arguments)
 
@@ -211,6 +212,8 @@ class Run:
               flush=True)
         self.full_precision = self.teacher()
         print("teacher:", self.accuracy(lambda d: logits_of(self.full_precision, d)), flush=True)
+        if self.o.until:
+            return
         student, pipeline = self.student(self.full_precision)
         print("student:", self.accuracy(lambda d: logits_of(student, d)), flush=True)
         if self.o.out:

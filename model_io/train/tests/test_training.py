@@ -1,5 +1,4 @@
-"""Quantisers, the writer, the integer forward in torch, conversion, and resuming: small and quick. Exit code 77 where
-there is no PyTorch.
+"""Quantisers, the writer, the integer forward in torch, conversion, and resuming: small and quick.
 
     test_training.py PQBERT FOLDER
 """
@@ -11,12 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-try:
-    import torch
-except ImportError:
-    print("no PyTorch: not tested")
-    sys.exit(77)
 import numpy as np
+import torch
 
 HERE = Path(__file__).parents[1]
 sys.path[:0] = [str(HERE)]
