@@ -37,6 +37,16 @@ def rows(path, which):
     return list(csv.DictReader(io.StringIO(call(PQBERT, "results", "show", path, "--csv", "--rows", which))))
 
 
+POSITIVE = ("a moving and funny film", "a gorgeous , heartfelt surprise", "smart , warm and very funny",
+            "one of the best films of the year", "the acting is superb and the story is touching",
+            "an entertaining and intelligent thriller", "beautifully shot and deeply satisfying", "a delightful comedy",
+            "i loved every minute of it", "a powerful and fascinating documentary")
+NEGATIVE = ("a dull and lifeless mess", "the plot is stupid and the jokes are flat", "tedious , clumsy and far too long",
+            "a waste of time and money", "one of the worst films of the year", "boring from beginning to end",
+            "an awful script and bad acting", "it is neither scary nor funny", "utterly forgettable",
+            "a tiresome , pretentious failure")
+
+
 def wilson(hits, n, z=1.959963984540054):
     p, shrink = hits / n, 1 / (1 + z * z / n)
     half = shrink * z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -82,6 +92,19 @@ class Eval(InFolder):
         self.assertEqual(done.returncode, 0)
         for word in ("--data", "--limit", "--resume", "sentence<TAB>label", "mpirun -n 3 pqbert eval", "Wilson"):
             self.assertIn(word, done.stdout)
+
+    def test_shipped_model(self):
+        """The trained model that the build has beside the program; seeded, so that the same happens each time."""
+        model = pathlib.Path(PQBERT).parent / "models" / "sentiment"
+        lines = [f"{text}\t1\n" for text in POSITIVE] + [f"{text}\t0\n" for text in NEGATIVE]
+        pathlib.Path("s.tsv").write_text(HEADER + "".join(lines), "ascii")
+        done = pqbert(f"eval --model {model} --data s.tsv --batch 4 --seed 1", ranks=3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("VALID: ", done.stdout)
+        for who in ("plain", "MPC"):
+            right = int(re.search(rf"^{who} +(\d+) of 20 correct", done.stdout, re.M).group(1))
+            self.assertGreaterEqual(right, 19, done.stdout)
+        self.assertGreaterEqual(int(re.search(r"^alike +(\d+) of 20", done.stdout, re.M).group(1)), 19, done.stdout)
 
     def test_in_the_clear(self):
         for batch in (1, 4):
