@@ -118,13 +118,7 @@ class Integer:
 
     def _sums(self, name, x, bits, what):
         weight = self.values[f"{name}/weight"]
-        reach = 1 << (self.shape["weight_bits"] - 1)
-        if reach * 8 * weight.shape[1] < 1 << 24:
-            sums = self._product(x, weight.T, reach * 8 * weight.shape[1])
-        else:  # wide weights of many inputs: the product in two halves
-            h = weight.shape[1] // 2
-            sums = self._product(x[..., :h], weight[:, :h].T, reach * 8 * h) \
-                + self._product(x[..., h:], weight[:, h:].T, reach * 8 * (weight.shape[1] - h))
+        sums = self._product(x, weight.T, 8 * weight.shape[1] << (self.shape["weight_bits"] - 1))
         exact = self.values[f"{name}/multiplier"] * sums + self.values[f"{name}/bias"]
         self._watch(what, exact, 16, bits)
         return signed(exact, 16)

@@ -38,7 +38,7 @@ def interval(right, count):
 class Table:
     def __init__(self, data, teacher):
         self.data, self.teacher = data, teacher.argmax(1)
-        print(f"| step | accuracy, % | 95 % interval | agreement with the teacher, % |\n|---|---|---|---|")
+        print("| step | accuracy, % | 95 % interval | agreement with the teacher, % |\n|---|---|---|---|")
         self.row("teacher, full precision", teacher)
 
     def row(self, what, logits):
@@ -59,8 +59,8 @@ def main(run):
     for stage in ("weights", "pipeline"):
         if os.path.exists(os.path.join(run.o.work, f"{stage}.pt")):
             run.load(student, stage)
-            table.row(f"weights of {run.o.weight_bits} bit" if stage == "weights" else "trained on with pipeline effects",
-                      logits_of(student, data))
+            what = {"weights": f"weights of {run.o.weight_bits} bit", "pipeline": "trained on with pipeline effects"}
+            table.row(what[stage], logits_of(student, data))
     batches = [t.to(run.o.device) for t in sample(run.train, 8192, run.o.calibrate, run.o.seed)]
 
     def integer(precision):

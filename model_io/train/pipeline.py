@@ -35,7 +35,8 @@ class Pipeline:
                                                                 device=self.noise.device)
         logits = self.model.forward(tokens.cpu().numpy())
         self.model.draw = None
-        step, trace, probability = self.converter.hidden_step, self.model.trace, 2.0 ** Widths(tokens.shape[1]).prob_bits
+        step, trace = self.converter.hidden_step, self.model.trace
+        probability = 2.0 ** Widths(tokens.shape[1]).prob_bits
         given = {"residual": trace["residual"] * step["0.attention_norm"], "logits": logits * self.converter.logit}
         last = self.student.shape["layers"] - 1
         for name, code in trace.items():

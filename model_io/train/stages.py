@@ -91,8 +91,8 @@ def learn(network, data, loss_of, plan, evaluate=None, pipeline=None):
         shown.append(float(loss.detach()))
         if step % 100 == 0 or step == total:
             left = (time.monotonic() - began) / done * (total - step)
-            print(f"{plan.name}: step {step} of {total}, loss {np.mean(shown[-100:]):.4f}, {left / 60:.0f} minutes left",
-                  flush=True)
+            print(f"{plan.name}: step {step} of {total}, loss {np.mean(shown[-100:]):.4f}, "
+                  f"{left / 60:.0f} minutes left", flush=True)
         stop = plan.stop_after is not None and done >= plan.stop_after
         if step % plan.save_every == 0 or step in ends or stop:
             _write(plan.state_path(), {"network": network.state_dict(), "optimiser": optimiser.state_dict(),

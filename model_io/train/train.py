@@ -47,8 +47,8 @@ def options(arguments):
     p.add_argument("--out", help="prefix of the model files; none: train only")
     p.add_argument("--work", required=True, help="folder for what a later run goes on from")
     p.add_argument("--checkpoint", help="BERT checkpoint to start from: config.json, model.safetensors, vocab.txt")
-    p.add_argument("--shape", type=pairs(int), default={}, help="without a checkpoint, e.g. layers=2,hidden=128,heads=2,"
-                   "ffn=512,vocab=5000: as many words are learned from the training text")
+    p.add_argument("--shape", type=pairs(int), default={}, help="without a checkpoint, e.g. layers=2,hidden=128,"
+                   "heads=2,ffn=512,vocab=5000: as many words are learned from the training text")
     p.add_argument("--max-seq", type=int, default=128, help="longest sequence (default 128)")
     p.add_argument("--better", help="fine-tuned checkpoint whose answers the teacher learns beside the labels")
     p.add_argument("--teacher-work", help="work folder of another run, whose teacher is taken")
@@ -61,13 +61,14 @@ def options(arguments):
     p.add_argument("--calibrate", type=int, default=4000, help="training sentences that set ranges (default 4000)")
     p.add_argument("--dropout", type=float, default=0.1, help="of the teacher (default 0.1)")
     p.add_argument("--freeze-words", action="store_true", help="leave the word embedding as the teacher has it")
-    p.add_argument("--nearest", action="store_true", help="pipeline stage: round to nearest as `plain` does, not at random"
-                   " as shares are truncated")
+    p.add_argument("--nearest", action="store_true", help="pipeline stage: round to nearest as `plain` does, not "
+                   "at random as shares are truncated")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=0, help="of the processor (default: all)")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    p.add_argument("--bfloat16", action="store_true", help="matrix products in bfloat16: faster where processors have it")
-    p.add_argument("--until", choices=["teacher"], help="stop after this stage; its checkpoint is the work folder's teacher")
+    p.add_argument("--bfloat16", action="store_true", help="matrix products in bfloat16: faster on some processors")
+    p.add_argument("--until", choices=["teacher"], help="stop after this stage; the work folder has its "
+                   "checkpoint")
     p.add_argument("--stop-after", type=int, help="stop after so many steps of a stage, as if killed")
     return p.parse_args(arguments)
 

@@ -44,7 +44,7 @@ class Tokenizer:
         self.id = {word: i for i, word in enumerate(self.words)}
         missing = [word for word in ("[UNK]", "[CLS]", "[SEP]") if word not in self.id]
         if missing or len(self.id) != len(self.words):
-            raise ValueError(f"vocabulary: lacks {', '.join(missing)}" if missing else "vocabulary: a word stands twice")
+            raise ValueError("vocabulary: " + (f"lacks {', '.join(missing)}" if missing else "a word stands twice"))
         self.named = re.compile("(" + "|".join(re.escape(s) for s in SPECIAL if s in self.id) + ")")
         self.known = {}  # pieces of words met before
 

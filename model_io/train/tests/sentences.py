@@ -10,7 +10,8 @@ VERBS = ["is", "feels", "turns out to be", "never stops being", "isn't", "could 
 JUDGEMENTS = ["moving and funny", "dull", "a gorgeous , heartfelt surprise", "too long by half", "utterly forgettable",
               "smart", "clumsy but charming", "a mess", "one of the year's best", "tiresome", "warm", "hollow",
               "worth seeing twice", "neither scary nor funny", "déjà vu", "unwatchable", "quietly devastating"]
-ENDINGS = ["", ".", " !", " , and that is enough .", " -- at least until the last ten minutes .", " , which is a pity .",
+ENDINGS = ["", ".", " !", " , and that is enough .", " -- at least until the last ten minutes .",
+           " , which is a pity .",
            " (and I mean it) .", " ; bring tissues .", " for anyone over six .", " . . . almost .", " , 10/10 .",
            " , despite a score that drowns every word the actors say , a running joke about a parrot , and an ending "
            "that nobody in the theatre , critics included , seemed to understand or even to want ."]

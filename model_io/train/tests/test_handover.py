@@ -52,8 +52,8 @@ def on_texts(pqbert, folder, prefix, texts):
 
 def on_tokens(pqbert, folder, config, seed):
     prefix = folder / "synthetic"
-    subprocess.run([pqbert, "model", "synth", "--config", config + ",vocab=500,max_seq=300", "--seed", str(seed), "--out",
-                    prefix], check=True, capture_output=True)
+    subprocess.run([pqbert, "model", "synth", "--config", config + ",vocab=500,max_seq=300", "--seed", str(seed),
+                    "--out", prefix], check=True, capture_output=True)
     shape, values, _ = files.read(prefix)
     model, draw = integer.Integer(shape, values), np.random.default_rng(seed)
     inputs = [draw.integers(0, 500, (1, seq)) for seq in (1, 2, 7, 32, 33, 64, 65, 257, 258, 300)]
