@@ -1,5 +1,6 @@
-/* Packing for machines with BMI2 (t = 1 to 15, groups of 8 values) or AVX-512 VBMI (t = 1 to 7, groups of 64), behind
- * bits.h alone: each handles whole groups from the start and returns how many values it did; bits.c does the rest. */
+/* Packing for machines with BMI2 (t = 1 to 15, groups of 8 values) or AVX-512 VBMI (t = 1 to 7, groups of 64; t = 12,
+ * groups of 32), behind bits.h alone: each handles whole groups from the start and returns how many values it did;
+ * bits.c does the rest. */
 #ifndef PQ_BITS_VARIANTS_H
 #define PQ_BITS_VARIANTS_H
 

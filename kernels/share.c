@@ -1,5 +1,6 @@
 #include "share.h"
 #include "clones.h"
+#include "ring.h"
 
 PQ_CLONES
 static void moments(uint32_t *restrict sum, uint32_t *restrict squares, struct pq_lift_view h,
@@ -48,32 +49,40 @@ void pq_share_normalise(uint32_t *y, struct pq_lift_view h, const uint32_t *c0m,
     normalise(y, h, c0m, c1m, mu, m, hr, len, tokens, channels, first);
 }
 
-PQ_CLONES
-static void add_carry(uint16_t *restrict g, const uint16_t *restrict carry, const uint16_t *restrict sign,
-                    const uint8_t *restrict rho, size_t n)
+#define CARRY(name, type) \
+    PQ_CLONES static void name(type *restrict g, const uint16_t *restrict carry, const uint16_t *restrict sign, \
+                               const uint8_t *restrict rho, type mask, size_t n) \
+    { \
+        for (size_t i = 0; i < n; i++) \
+            g[i] = (type)((carry[i] + (sign[i] & (0u - rho[i]))) & mask); \
+    }
+CARRY(carry8, uint8_t)
+CARRY(carry16, uint16_t)
+
+void pq_share_carry(void *g, const uint16_t *carry, const uint16_t *sign, const uint8_t *rho, unsigned high, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        g[i] = (uint16_t)(carry[i] + (sign[i] & (0u - rho[i])));
+    if (pq_ring_bytes(high) == 1)
+        carry8(g, carry, sign, rho, (uint8_t)pq_ring_mask(high), n);
+    else
+        carry16(g, carry, sign, rho, (uint16_t)pq_ring_mask(high), n);
 }
 
-void pq_share_carry(uint16_t *g, const uint16_t *carry, const uint16_t *sign,
-                    const uint8_t *rho, size_t n)
-{
-    add_carry(g, carry, sign, rho, n);
-}
+#define ASSEMBLE(name, type) \
+    PQ_CLONES static void name(uint16_t *restrict x2, const uint8_t *restrict delta, const type *restrict g, \
+                               unsigned bits, unsigned shift, size_t n) \
+    { \
+        for (size_t i = 0; i < n; i++) \
+            x2[i] = (uint16_t)(delta[i] - shift - ((uint32_t)g[i] << bits)); \
+    }
+ASSEMBLE(assemble8, uint8_t)
+ASSEMBLE(assemble16, uint16_t)
 
-PQ_CLONES
-static void assemble(uint16_t *restrict x2, const uint8_t *restrict delta, const uint16_t *restrict g, unsigned bits,
-                       unsigned shift, size_t n)
+void pq_share_assemble(uint16_t *x2, const uint8_t *delta, const void *g, unsigned bits, unsigned shift, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        x2[i] = (uint16_t)(delta[i] - shift - ((uint32_t)g[i] << bits));
-}
-
-void pq_share_assemble(uint16_t *x2, const uint8_t *delta, const uint16_t *g, unsigned bits,
-                       unsigned shift, size_t n)
-{
-    assemble(x2, delta, g, bits, shift, n);
+    if (pq_ring_bytes(16 - bits) == 1)
+        assemble8(x2, delta, g, bits, shift, n);
+    else
+        assemble16(x2, delta, g, bits, shift, n);
 }
 
 PQ_CLONES
@@ -89,15 +98,17 @@ void pq_share_wrap16(uint8_t *rho, const uint16_t *table, const uint8_t *delta, 
 }
 
 PQ_CLONES
-static void low_byte(uint8_t *restrict dst, const uint16_t *restrict src, size_t n)
+static void hide_code(uint8_t *restrict delta, const uint8_t *restrict code, const uint16_t *restrict mask,
+                      unsigned plus, unsigned ring, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        dst[i] = (uint8_t)src[i];
+        delta[i] = (uint8_t)((code[i] + plus - mask[i]) & ring);
 }
 
-void pq_share_low_byte(uint8_t *dst, const uint16_t *src, size_t n)
+void pq_share_hide_code(uint8_t *delta, const uint8_t *code, const uint16_t *mask, unsigned plus, unsigned bits,
+                        size_t n)
 {
-    low_byte(dst, src, n);
+    hide_code(delta, code, mask, plus, pq_ring_mask(bits), n);
 }
 
 PQ_CLONES

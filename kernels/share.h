@@ -21,15 +21,18 @@ void pq_share_normalise(uint32_t *y, struct pq_lift_view h, const uint32_t *c0m,
                         const uint32_t *mu, const uint32_t *m, const uint32_t *hr, size_t len, size_t tokens,
                         uint32_t channels, bool first);
 
-/* reshare_code: the parts of its last opening and of its result (mpi/engine.h). */
-void pq_share_carry(uint16_t *g, const uint16_t *carry, const uint16_t *sign, const uint8_t *rho, size_t n);
-void pq_share_assemble(uint16_t *x2, const uint8_t *delta, const uint16_t *g, unsigned bits, unsigned shift, size_t n);
+/* The steps of reshare_code (mpi/engine.h), for codes of `bits` bits: what is opened first (delta = code + plus - mask
+ * mod 2^bits), what is opened last (g = carry + rho * sign mod 2^high) and the result. g is pq_ring_bytes(high), that is
+ * pq_ring_bytes(16 - bits), wide. */
+void pq_share_hide_code(uint8_t *delta, const uint8_t *code, const uint16_t *mask, unsigned plus, unsigned bits,
+                        size_t n);
+void pq_share_carry(void *g, const uint16_t *carry, const uint16_t *sign, const uint8_t *rho, unsigned high, size_t n);
+void pq_share_assemble(uint16_t *x2, const uint8_t *delta, const void *g, unsigned bits, unsigned shift, size_t n);
 
 /* Bit number delta[i] of the i-th 16-bit wrap table. */
 void pq_share_wrap16(uint8_t *rho, const uint16_t *table, const uint8_t *delta, size_t n);
 
-/* dst = src mod 2^8; and dst = src mod 2^8 + plus mod 2^8. */
-void pq_share_low_byte(uint8_t *dst, const uint16_t *src, size_t n);
+/* dst = src + plus mod 2^8. */
 void pq_share_shift(uint8_t *dst, const uint8_t *src, unsigned plus, size_t n);
 
 #endif

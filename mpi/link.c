@@ -23,13 +23,19 @@ void pq_link_emulate(struct pq_link *l, const struct pq_net *net)
     l->wire = pq_wire_open(l->group, l->ranks, net);
 }
 
-static void free_messages(struct pq_link *l)
+/* A buffer of a swap over MPI; what was in it is lost where it must grow. */
+static void make_room(struct pq_buffer *b, size_t bytes)
 {
-    for (int i = 0; i < 2; i++) {
-        pq_free_secret(l->message[i], l->room);
-        l->message[i] = NULL;
-    }
-    l->room = 0;
+    if (b->room >= bytes)
+        return;
+    pq_free_secret(b->data, b->room);
+    *b = (struct pq_buffer){ .data = pq_alloc(bytes), .room = bytes };
+}
+
+static void free_buffer(struct pq_buffer *b)
+{
+    pq_free_secret(b->data, b->room);
+    *b = (struct pq_buffer){ 0 };
 }
 
 /* Nobody of ours starts anew before all have closed: what is still there was sent too much. */
@@ -51,7 +57,8 @@ void pq_link_close(struct pq_link *l)
     refuse_leftovers(l);
     pq_wire_close(l->wire);
     l->wire = NULL;
-    free_messages(l);
+    free_buffer(&l->out);
+    free_buffer(&l->in);
 }
 
 static struct pq_count *now(struct pq_link *l)
@@ -199,20 +206,16 @@ void *pq_link_message(struct pq_link *l, enum pq_role peer, size_t bytes)
 {
     if (is_near(l, peer, bytes))
         return pq_near_next(l->group->near);
-    if (l->room < bytes) {
-        free_messages(l);
-        l->message[0] = pq_alloc(bytes);
-        l->message[1] = pq_alloc(bytes);
-        l->room = bytes;
-    }
-    return l->message[0];
+    make_room(&l->out, bytes);
+    return l->out.data;
 }
 
 const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes)
 {
     if (!is_near(l, peer, bytes)) {
-        pq_link_exchange(l, peer, l->message[0], bytes, l->message[1], bytes);
-        return l->message[1];
+        make_room(&l->in, bytes);
+        pq_link_exchange(l, peer, l->out.data, bytes, l->in.data, bytes);
+        return l->in.data;
     }
     if (!bytes)
         return NULL;

@@ -29,6 +29,8 @@ struct pq_arrival {
     MPI_Request request;
 };
 
+struct pq_buffer { uint8_t *data; size_t room; };
+
 struct pq_link {
     const struct pq_group *group;
     size_t ranks;              /* G of the point */
@@ -37,8 +39,7 @@ struct pq_link {
     bool running;              /* between a phase and its pause */
     uint64_t since_ns, inside_ns; /* start of the current operation; time it has spent in this door */
     struct pq_tally tally;
-    uint8_t *message[2];       /* out, in: of swaps over MPI */
-    size_t room;
+    struct pq_buffer out, in;  /* of swaps over MPI */
     struct pq_arrival arrival;
     struct pq_wire *wire;      /* the emulated network; NULL: the real one as it is */
     struct pq_ear *ear;        /* NULL but in tests */
@@ -61,7 +62,8 @@ void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, siz
                       size_t in_bytes);
 
 /* The same for messages of one size both ways, without a copy where both are on one host (near.h): the caller writes
- * its message to pq_link_message, then swaps it for the peer's, which stays until the next of either call. */
+ * its message to pq_link_message, then swaps it for the peer's, which stays until the next swap: the next message may be
+ * written while this one is read. */
 void *pq_link_message(struct pq_link *l, enum pq_role peer, size_t bytes);
 const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes);
 

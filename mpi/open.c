@@ -5,43 +5,57 @@
 
 #include <string.h>
 
+static enum pq_role peer_of(const struct pq_link *l)
+{
+    return l->group->role == PQ_P1 ? PQ_P2 : PQ_P1;
+}
+
+struct pq_opening pq_opening_begin(struct pq_context *c, size_t n, unsigned bits)
+{
+    uint8_t *out = pq_link_message(c->link, peer_of(c->link), pq_bits_bytes(n, bits));
+    return (struct pq_opening){ .link = c->link, .out = out, .n = n, .bits = bits };
+}
+
+void pq_opening_put(const struct pq_opening *o, size_t i, const void *own, size_t m)
+{
+    pq_bits_pack(o->out + pq_bits_bytes(i, o->bits), own, m, o->bits);
+}
+
+void pq_opening_swap(struct pq_opening *o)
+{
+    o->in = pq_link_swap(o->link, peer_of(o->link), pq_bits_bytes(o->n, o->bits));
+}
+
+void pq_opening_add(const struct pq_opening *o, size_t i, void *own, size_t m)
+{
+    _Alignas(4) uint8_t other[4 * PQ_CHUNK];
+    pq_bits_unpack(other, o->in + pq_bits_bytes(i, o->bits), m, o->bits);
+    pq_ring_add(own, own, other, m, o->bits);
+}
+
+void pq_opening_end(const struct pq_opening *o, const void *opened)
+{
+    pq_link_opened(o->link, opened, o->n, o->bits);
+}
+
 void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits)
 {
-    const size_t bytes = pq_bits_bytes(n, bits), width = pq_ring_bytes(bits);
-    const enum pq_role peer = c->role == PQ_P1 ? PQ_P2 : PQ_P1;
-    uint8_t *out = pq_link_message(c->link, peer, bytes);
-    const bool whole = bits == 8 * width; /* values fill their bytes: the message is the array, nothing to pack */
+    const size_t width = pq_ring_bytes(bits);
+    struct pq_opening o = pq_opening_begin(c, n, bits);
 
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
         uint8_t *d = (uint8_t *)delta + i * width;
-        const uint8_t *s = (const uint8_t *)share + i * width;
-        if (whole)
-            d = out + i * width;
-        if (mask) {
-            pq_ring_sub(d, s, (const uint8_t *)mask + i * width, m, bits);
-            s = d;
-        } else if (d != s) {
-            memcpy(d, s, m * width);
-        }
-        if (!whole)
-            pq_bits_pack(out + pq_bits_bytes(i, bits), s, m, bits);
+        pq_context_fetch(mask, (i + PQ_CHUNK) * width, PQ_CHUNK * width);
+        pq_ring_sub(d, (const uint8_t *)share + i * width, (const uint8_t *)mask + i * width, m, bits);
+        pq_opening_put(&o, i, d, m);
     }
-    const uint8_t *in = pq_link_swap(c->link, peer, bytes);
+    pq_opening_swap(&o);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i);
-        _Alignas(4) uint8_t other[4 * PQ_CHUNK];
-        uint8_t *d = (uint8_t *)delta + i * width;
-        if (whole) {
-            pq_ring_add(d, out + i * width, in + i * width, m, bits);
-        } else {
-            pq_bits_unpack(other, in + pq_bits_bytes(i, bits), m, bits);
-            pq_ring_add(d, d, other, m, bits);
-        }
-    }
-    pq_link_opened(c->link, delta, n, bits);
+    for (size_t i = 0; i < n; i += PQ_CHUNK)
+        pq_opening_add(&o, i, (uint8_t *)delta + i * width, pq_chunk(n, i));
+    pq_opening_end(&o, delta);
 }
 
 struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x)

@@ -78,30 +78,45 @@ struct pq_rss pq_reshare_code_deal(struct pq_engine *e, struct pq_add x, bool is
 struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool is_signed)
 {
     struct pq_context *c = pq_context_of(e);
-    const size_t n = pq_dim_count(x.dim);
-    const unsigned b = x.bits, high = PQ_LINEAR_BITS - b;
-    const uint8_t shift = (uint8_t)(is_signed ? 1u << (b - 1) : 0);
+    const size_t n = pq_dim_count(x.dim), first = x.dim.first;
+    const unsigned b = x.bits, high = PQ_LINEAR_BITS - b, width = pq_ring_bytes(high);
+    const uint8_t shift = (uint8_t)(is_signed ? 1u << (b - 1) : 0), own_shift = c->role == PQ_P1 ? shift : 0;
     struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_alloc(c, 2 * n) };
     const uint16_t *mask = own_mask(c, &y);
-    uint8_t *delta = pq_context_alloc(c, n), *low = pq_context_alloc(c, n), *rho = pq_context_alloc(c, n);
-    uint16_t *g = pq_context_alloc(c, 2 * n);
+    const uint8_t *code = x.share;
+    uint8_t *delta = pq_context_alloc(c, n), *rho = pq_context_alloc(c, n), *g = pq_context_alloc(c, n * width);
+    uint16_t *x2 = y.x2;
 
-    pq_share_low_byte(low, mask, n);
-    pq_share_shift(delta, x.share, c->role == PQ_P1 ? shift : 0, n);
-    pq_open_masked(c, delta, delta, low, n, b);
-    pq_wrap_open(c, x.dim.first, delta, n, b, rho);
-    const uint16_t *carry = pq_deal_take(c, PQ_S_CARRY, x.dim.first, n, 2);
-    const uint16_t *sign = pq_deal_take(c, PQ_S_SIGN, x.dim.first, n, 2);
-    pq_share_carry(g, carry, sign, rho, n);
-    if (high <= 8) { /* elements of up to 8 bits lie in bytes */
-        pq_share_low_byte(low, g, n);
-        pq_open_masked(c, low, low, NULL, n, high);
-        for (size_t i = 0; i < n; i++)
-            g[i] = low[i];
-    } else {
-        pq_open_masked(c, g, g, NULL, n, high);
+    struct pq_opening deltas = pq_opening_begin(c, n, b);
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        pq_context_fetch(mask, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+        pq_share_hide_code(delta + i, code + i, mask + i, own_shift, b, pq_chunk(n, i));
+        pq_opening_put(&deltas, i, delta + i, pq_chunk(n, i));
     }
-    pq_share_assemble(y.x2, delta, g, b, shift, n);
+    pq_opening_swap(&deltas);
+    const struct pq_opening bits = pq_wrap_open(c, first, &deltas, delta, rho);
+    const uint16_t *carry = pq_deal_take(c, PQ_S_CARRY, first, n, 2);
+    const uint16_t *sign = pq_deal_take(c, PQ_S_SIGN, first, n, 2);
+    struct pq_opening highs = pq_opening_begin(c, n, high);
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i);
+        pq_context_fetch(carry, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+        pq_context_fetch(sign, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+        pq_opening_add(&bits, i, rho + i, m);
+        pq_share_carry(g + i * width, carry + i, sign + i, rho + i, high, m);
+        pq_opening_put(&highs, i, g + i * width, m);
+    }
+    pq_opening_end(&bits, rho);
+    pq_opening_swap(&highs);
+#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
+    for (size_t i = 0; i < n; i += PQ_CHUNK) {
+        const size_t m = pq_chunk(n, i);
+        pq_opening_add(&highs, i, g + i * width, m);
+        pq_share_assemble(x2 + i, delta + i, g + i * width, b, shift, m);
+    }
+    pq_opening_end(&highs, g);
     return y;
 }
 
@@ -119,6 +134,6 @@ struct pq_rss pq_reshare_code_cost(struct pq_engine *e, struct pq_add x, bool is
     pq_cost_draw_p1(c, PQ_S_SIGN, 2, x.dim.first, n);
     pq_cost_deal(c, n, 2);
     pq_cost_deal(c, n, 2);
-    pq_cost_hold(c, 7 * n);
+    pq_cost_hold(c, (4 + pq_ring_bytes(PQ_LINEAR_BITS - b)) * n);
     return (struct pq_rss){ .dim = x.dim };
 }

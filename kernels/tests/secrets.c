@@ -155,9 +155,10 @@ static void shares(const struct secret_case *c, const uint8_t *secret)
         pq_share_normalise((uint32_t *)work[2], h, numbers, more, numbers + N, more + N, numbers + 2 * N, LEN, TOKENS,
                            LEN, first);
     }
-    pq_share_carry((uint16_t *)work[0], part(secret, 0), part(secret, 1), public_bits, N);
+    pq_share_carry(work[0], part(secret, 0), part(secret, 1), public_bits, 12, N);
+    pq_share_carry(work[0], part(secret, 0), part(secret, 1), public_bits, 8, N);
     pq_share_assemble((uint16_t *)work[1], public_bytes, part(secret, 0), 8, 128, N);
-    pq_share_low_byte(work[2], part(secret, 0), N);
+    pq_share_hide_code(work[2], part(secret, 1), part(secret, 0), 8, 4, N);
     pq_share_shift(work[2], part(secret, 0), 128, N);
 }
 
