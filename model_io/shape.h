@@ -24,6 +24,7 @@ struct pq_shape {
 
 enum {
     PQ_CODE_BITS = 4,     /* activations */
+    PQ_SCORE_BITS = 5,    /* scores with a bit to spare: the difference of two of them does not wrap */
     PQ_HIDDEN_BITS = 8,   /* residual stream and LayerNorm input */
     PQ_LINEAR_BITS = 16,  /* ring of linear layers; uses its top `trunc` bits (HIDDEN_BITS before LayerNorm) */
     PQ_NORM_TOP = 26,     /* xhat * 2^22, |xhat| < 8 */

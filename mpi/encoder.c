@@ -151,7 +151,8 @@ static struct pq_rss attention(struct pq_engine *e, struct pq_rss x, uint32_t la
     struct pq_add u = next(e)->scores(e, qkv);
     u = next(e)->truncate(e, u, s->score_top, s->score_trunc, true);
     if (s->score_trunc > PQ_CODE_BITS) {
-        struct pq_table clamp = code_table(s->score_trunc, PQ_CODE_BITS,
+        const unsigned bits = e->plan.maximum == PQ_TREE ? PQ_SCORE_BITS : PQ_CODE_BITS;
+        struct pq_table clamp = code_table(s->score_trunc, bits,
                                            e->model ? e->model->layer[layer].score_clamp : NULL, 1);
         struct pq_opened o = next(e)->open(e, u);
         next(e)->read(e, o, &clamp, true, &u);

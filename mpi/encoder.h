@@ -8,10 +8,10 @@
 /* Runs a whole inference on the engine. e->op starts at 0; the caller has prepared inputs, seeds and material. */
 void pq_encoder_run(struct pq_engine *e);
 
-/* Softmax over len of 4-bit scores u (opened and as share): probabilities as RSS (section 4 step 3). */
+/* Softmax over len of scores u, codes in Z_2^4 or, for the tree, in Z_2^5: probabilities as RSS (section 4 step 3). */
 struct pq_rss pq_softmax(struct pq_engine *e, struct pq_add u, uint32_t layer);
 
-/* Maximum over len of 4-bit signed codes; o is u opened. tree: ceil(log2 len) - 1 rounds here; count: 1 round. */
+/* Maximum over len of such codes; o is u opened. tree: ceil(log2 len) - 1 rounds here; count: 1 round, Z_2^4 alone. */
 struct pq_add pq_maximum(struct pq_engine *e, struct pq_opened o, struct pq_add u);
 
 /* LayerNorm of h in Z_2^8: the next linear layer's input (gathered RSS codes) and the next residual (section 4 step 5).

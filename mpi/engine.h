@@ -92,8 +92,8 @@ struct pq_ops {
 
     /* delta = x - Delta. 2*bits per element, 1 round. */
     struct pq_opened (*open)(struct pq_engine *e, struct pq_add x);
-    /* row - x with row [groups][1][width] repeated over len, unsigned mod 2^bits; offset is the difference. No round.
-     */
+    /* row - x with row [groups][1][width] repeated over len, both in one ring of 4 bits or more; the result in Z_2^4,
+     * unsigned; offset is the difference. No round. */
     struct pq_opened (*difference)(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
 
     /* out[o] = T_o(x), for all outputs of the table. No round. Material 2^index_bits * entry_bits a look-up and output.
@@ -109,9 +109,10 @@ struct pq_ops {
     struct pq_add (*read_pair)(struct pq_engine *e, struct pq_opened x, struct pq_opened row,
                                const struct pq_table *table);
     /* One level of the maximum tree: y_j = max(x_j, x_(j+h)) for j < h = floor(len/2), and y_h = x_(len-1) when len
-     * is odd, where xs is the share x was opened from. Signed 4-bit. Pair (j, j+h) of group g and column w has element
-     * number (g*h + j)*width + w among all groups; entry index delta_j * 16 + delta_(j+h); halves as in read. No
-     * round. */
+     * is odd, where xs is the share x was opened from. Signed codes; pair (j, j+h) of group g and column w has element
+     * number (g*h + j)*width + w among all groups; halves as in read. No round.
+     * Z_2^4: a table of the maximum, entry index delta_j * 16 + delta_(j+h).
+     * Z_2^5: y_j = x_(j+h) + a table of max(x_j - x_(j+h), 0), entry index delta_j - delta_(j+h) mod 32. */
     struct pq_add (*halves)(struct pq_engine *e, struct pq_opened x, struct pq_add xs);
     /* For v = -7..7: how many of a row's values are >= v, in Z_2^bits: [groups][len][width] -> [groups][15][width].
      * Lane v+7 of entry i of element e is byte (bits <= 8) or 16-bit word number (e*16 + i)*16 + v+7 of stream

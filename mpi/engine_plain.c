@@ -106,10 +106,10 @@ static struct pq_opened open_value(struct pq_engine *e, struct pq_add x)
 static struct pq_opened difference(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
 {
     PQ_ASSERT(row.bits == x.bits);
-    struct pq_add d = pq_plain_value(e, x.dim, x.bits);
+    struct pq_add d = pq_plain_value(e, x.dim, PQ_CODE_BITS);
     for (size_t i = 0; i < pq_dim_count(x.dim); i++) {
         uint32_t r = (uint32_t)row.clear[pq_clear_row(x.dim, i)];
-        d.clear[i] = pq_clear_value(r - (uint32_t)x.clear[i], x.bits, false);
+        d.clear[i] = pq_clear_value(r - (uint32_t)x.clear[i], PQ_CODE_BITS, false);
     }
     return open_value(e, d);
 }

@@ -53,7 +53,7 @@ static struct pq_opened open_idle(struct pq_engine *e, struct pq_add x)
 static struct pq_opened difference_idle(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
 {
     (void)e, (void)row;
-    return (struct pq_opened){ .dim = x.dim, .bits = x.bits };
+    return (struct pq_opened){ .dim = x.dim, .bits = PQ_CODE_BITS };
 }
 
 static void read_idle(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed,

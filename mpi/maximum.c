@@ -1,5 +1,6 @@
 #include "maximum.h"
 
+#include "../kernels/bits.h"
 #include "../kernels/ring.h"
 #include "../kernels/table.h"
 #include "tables.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIR_BYTES = 128, LANES = 16 };
+enum { LANES = 16 };
 
 /* The result of a level: [groups][ceil(len/2)][width]. */
 struct pq_dim pq_halves_dim(struct pq_dim d)
@@ -23,6 +24,13 @@ struct pq_dim pq_halves_dim(struct pq_dim d)
 static size_t pairs_of(struct pq_dim d) { return d.groups * (d.len / 2) * d.width; }
 static size_t first_pair(struct pq_dim d) { return d.first / d.len * (d.len / 2); }
 
+/* A pair's table: of two codes, or of a difference. */
+static size_t pair_bytes(unsigned bits)
+{
+    PQ_ASSERT(bits == PQ_CODE_BITS || bits == PQ_SCORE_BITS);
+    return pq_table_bytes(bits == PQ_CODE_BITS ? 2 * PQ_CODE_BITS : PQ_SCORE_BITS, pq_entry_bits(bits));
+}
+
 /* Elements of x that make pair p. */
 static void pair_at(struct pq_dim d, size_t p, size_t *low, size_t *high)
 {
@@ -31,26 +39,40 @@ static void pair_at(struct pq_dim d, size_t p, size_t *low, size_t *high)
     *high = *low + per_group;
 }
 
+/* Shares of m maxima from the opened low and high values of their pairs and the share of the high ones. */
+static void read_pairs(const struct pq_table_halves *tables, size_t pair, const uint8_t *low, const uint8_t *high,
+                       const uint8_t *high_share, uint8_t *out, size_t m, unsigned bits)
+{
+    uint16_t index[PQ_CHUNK];
+    if (bits == PQ_CODE_BITS) {
+        pq_table_index(index, low, high, PQ_CODE_BITS, m);
+        pq_tables_read(tables, out, pair, index, m, bits);
+        return;
+    }
+    uint8_t difference[PQ_CHUNK];
+    pq_ring_sub(difference, low, high, m, bits);
+    pq_table_index(index, difference, NULL, 0, m);
+    pq_tables_read(tables, out, pair, index, m, bits);
+    pq_ring_add(out, out, high_share, m, bits);
+}
+
 struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
 {
     struct pq_context *c = pq_context_of(e);
     const struct pq_dim d = x.dim, r = pq_halves_dim(d);
     const size_t n = pairs_of(d), h = d.len / 2;
     const uint8_t *delta = x.delta, *share = xs.share;
-    const struct pq_table_halves tables = pq_tables_take(c, 0, first_pair(d), n, PAIR_BYTES);
-    struct pq_add y = { .dim = r, .bits = PQ_CODE_BITS, .share = pq_context_alloc(c, pq_dim_count(r)) };
+    const struct pq_table_halves tables = pq_tables_take(c, 0, first_pair(d), n, pair_bytes(x.bits));
+    struct pq_add y = { .dim = r, .bits = x.bits, .share = pq_context_alloc(c, pq_dim_count(r)) };
     const size_t per_group = h * d.width;
 
     /* The pairs of a group lie side by side, low ones and high ones, and so do their results. */
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t g = 0; g < d.groups; g++)
         for (size_t p0 = 0; p0 < per_group; p0 += PQ_CHUNK) {
-            const size_t m = pq_chunk(per_group, p0), pair = g * per_group + p0;
-            const uint8_t *low = delta + g * d.len * d.width + p0;
-            uint8_t *out = (uint8_t *)y.share + g * r.len * d.width + p0;
-            uint16_t index[PQ_CHUNK];
-            pq_table_index(index, low, low + per_group, 4, m);
-            pq_tables_read(&tables, out, pair, index, m, PQ_CODE_BITS);
+            const size_t low = g * d.len * d.width + p0, high = low + per_group;
+            read_pairs(&tables, g * per_group + p0, delta + low, delta + high, share + high,
+                       (uint8_t *)y.share + g * r.len * d.width + p0, pq_chunk(per_group, p0), x.bits);
         }
     uint8_t *out = y.share;
     for (size_t g = 0; g < d.groups && d.len % 2; g++) /* the odd one goes up as it is */
@@ -58,9 +80,9 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
     return y;
 }
 
-/* max(a, b) as a two-input table, rotated by both elements' own offsets. */
 struct pairs { uint64_t table[16]; struct pq_dim dim; const uint8_t *offset; };
 
+/* max(a, b) as a two-input table, rotated by both elements' own offsets. */
 static void make_pair(uint64_t *table, size_t i, const void *user)
 {
     const struct pairs *p = user;
@@ -71,25 +93,37 @@ static void make_pair(uint64_t *table, size_t i, const void *user)
     pq_table_rotate(table, turned, 8, 4, (uint32_t)p->offset[low] << 4);
 }
 
+/* max(a - b, 0), rotated by the difference of the offsets. */
+static void make_difference(uint64_t *table, size_t i, const void *user)
+{
+    const struct pairs *p = user;
+    size_t low, high;
+    pair_at(p->dim, i, &low, &high);
+    pq_table_rotate(table, p->table, PQ_SCORE_BITS, pq_entry_bits(PQ_SCORE_BITS),
+                    (uint32_t)p->offset[low] - p->offset[high]);
+}
+
 struct pq_add pq_halves_deal(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
 {
     struct pairs p = { .dim = x.dim, .offset = x.offset };
+    const bool differ = x.bits == PQ_SCORE_BITS;
     int8_t larger[256];
     (void)xs;
     for (int i = 0; i < 256; i++) {
         const int a = pq_ring_signed((uint32_t)i >> 4, 4), b = pq_ring_signed((uint32_t)i & 15, 4);
-        larger[i] = (int8_t)(a > b ? a : b);
+        larger[i] = (int8_t)(differ ? i < 16 ? i : 0 : a > b ? a : b); /* of 32 differences the last 16 are negative */
     }
-    pq_table_pack(p.table, larger, 1, 8, PQ_CODE_BITS);
-    pq_tables_deal(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), PAIR_BYTES, 4, make_pair, &p);
-    return (struct pq_add){ .dim = pq_halves_dim(x.dim), .bits = PQ_CODE_BITS };
+    pq_table_pack(p.table, larger, 1, differ ? PQ_SCORE_BITS : 2 * PQ_CODE_BITS, x.bits);
+    pq_tables_deal(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), pair_bytes(x.bits), pq_entry_bits(x.bits),
+                   differ ? make_difference : make_pair, &p);
+    return (struct pq_add){ .dim = pq_halves_dim(x.dim), .bits = x.bits };
 }
 
 struct pq_add pq_halves_cost(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
 {
-    struct pq_add y = { .dim = pq_halves_dim(x.dim), .bits = PQ_CODE_BITS };
+    struct pq_add y = { .dim = pq_halves_dim(x.dim), .bits = x.bits };
     (void)xs;
-    pq_tables_cost(pq_cost_of(e), first_pair(x.dim), pairs_of(x.dim), PAIR_BYTES);
+    pq_tables_cost(pq_cost_of(e), first_pair(x.dim), pairs_of(x.dim), pair_bytes(x.bits));
     pq_cost_hold(pq_cost_of(e), pq_dim_count(y.dim));
     return y;
 }

@@ -94,28 +94,27 @@ struct pq_opened pq_open_cost(struct pq_engine *e, struct pq_add x)
     return (struct pq_opened){ .dim = x.dim, .bits = x.bits };
 }
 
-/* dst[g][l][w] = row[g][w] - x[g][l][w] mod 2^bits, for values of up to 8 bits. */
-static void row_minus(uint8_t *dst, const uint8_t *row, const uint8_t *x, struct pq_dim d, unsigned bits)
+/* dst[g][l][w] = row[g][w] - x[g][l][w] mod 2^4, for values in a ring of 4 to 8 bits. */
+static void row_minus(uint8_t *dst, const uint8_t *row, const uint8_t *x, struct pq_dim d)
 {
-    PQ_ASSERT(bits <= 8);
 #pragma omp parallel for schedule(static) if (pq_dim_count(d) > 8 * PQ_CHUNK)
     for (size_t gl = 0; gl < d.groups * d.len; gl++)
-        pq_ring_sub(dst + gl * d.width, row + gl / d.len * d.width, x + gl * d.width, d.width, bits);
+        pq_ring_sub(dst + gl * d.width, row + gl / d.len * d.width, x + gl * d.width, d.width, PQ_CODE_BITS);
 }
 
 struct pq_opened pq_difference_online(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
 {
-    struct pq_opened o = { .dim = x.dim, .bits = x.bits };
+    struct pq_opened o = { .dim = x.dim, .bits = PQ_CODE_BITS };
     o.delta = pq_context_alloc(pq_context_of(e), pq_dim_count(x.dim));
-    row_minus(o.delta, row.delta, x.delta, x.dim, x.bits);
+    row_minus(o.delta, row.delta, x.delta, x.dim);
     return o;
 }
 
 struct pq_opened pq_difference_deal(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
 {
-    struct pq_opened o = { .dim = x.dim, .bits = x.bits };
+    struct pq_opened o = { .dim = x.dim, .bits = PQ_CODE_BITS };
     o.offset = pq_context_alloc(pq_context_of(e), pq_dim_count(x.dim));
-    row_minus(o.offset, row.offset, x.offset, x.dim, x.bits);
+    row_minus(o.offset, row.offset, x.offset, x.dim);
     return o;
 }
 
@@ -123,5 +122,5 @@ struct pq_opened pq_difference_cost(struct pq_engine *e, struct pq_opened row, s
 {
     (void)row;
     pq_cost_hold(pq_cost_of(e), pq_dim_count(x.dim));
-    return (struct pq_opened){ .dim = x.dim, .bits = x.bits };
+    return (struct pq_opened){ .dim = x.dim, .bits = PQ_CODE_BITS };
 }

@@ -28,7 +28,7 @@ void pq_opening_swap(struct pq_opening *o);
 void pq_opening_add(const struct pq_opening *o, size_t i, void *own, size_t m);
 void pq_opening_end(const struct pq_opening *o, const void *opened);
 
-/* row - x, row repeated over len. Local; P0 gets the difference of the offsets. */
+/* row - x mod 2^4, row repeated over len. Local; P0 gets the difference of the offsets. */
 struct pq_opened pq_difference_deal(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
 struct pq_opened pq_difference_online(struct pq_engine *e, struct pq_opened row, struct pq_opened x);
 struct pq_opened pq_difference_cost(struct pq_engine *e, struct pq_opened row, struct pq_opened x);

@@ -73,7 +73,7 @@ struct pq_opened pq_replay_open(struct pq_engine *e, struct pq_add x)
 struct pq_opened pq_replay_difference(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
 {
     size_t count = pq_dim_count(x.dim);
-    uint32_t mask = pq_ring_mask(x.bits), *delta = pq_replay_array(e, count, 4), *offset = pq_replay_array(e, count, 4);
+    uint32_t mask = pq_ring_mask(PQ_CODE_BITS), *delta = pq_replay_array(e, count, 4), *offset = pq_replay_array(e, count, 4);
     int32_t *clear = pq_replay_array(e, count, 4);
     const uint32_t *row_delta = row.delta, *row_offset = row.offset, *x_delta = x.delta, *x_offset = x.offset;
     PQ_ASSERT(row.bits == x.bits);
@@ -81,9 +81,9 @@ struct pq_opened pq_replay_difference(struct pq_engine *e, struct pq_opened row,
         size_t j = pq_clear_row(x.dim, i);
         delta[i] = (row_delta[j] - x_delta[i]) & mask;
         offset[i] = (row_offset[j] - x_offset[i]) & mask;
-        clear[i] = pq_clear_value((uint32_t)row.clear[j] - (uint32_t)x.clear[i], x.bits, false);
+        clear[i] = pq_clear_value((uint32_t)row.clear[j] - (uint32_t)x.clear[i], PQ_CODE_BITS, false);
     }
-    return (struct pq_opened){ .dim = x.dim, .bits = x.bits, .clear = clear, .delta = delta, .offset = offset };
+    return (struct pq_opened){ .dim = x.dim, .bits = PQ_CODE_BITS, .clear = clear, .delta = delta, .offset = offset };
 }
 
 /* One output of a table with one or two inputs; row.clear == NULL for one. With two, the tables are numbered row by row
@@ -140,10 +140,11 @@ struct pq_add pq_replay_read_pair(struct pq_engine *e, struct pq_opened x, struc
 struct pq_add pq_replay_halves(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
 {
     size_t len = x.dim.len, width = x.dim.width, h = len / 2, left = len - h, pairs = x.dim.groups * h * width;
-    struct pq_add y = pq_replay_value(e, pq_clear_dim(x.dim.groups, left, width), PQ_CODE_BITS);
+    struct pq_add y = pq_replay_value(e, pq_clear_dim(x.dim.groups, left, width), x.bits);
     const uint32_t *delta = x.delta, *xs_share = xs.share;
     uint32_t *share = y.share;
-    PQ_ASSERT(x.bits == PQ_CODE_BITS);
+    const bool spare = x.bits == PQ_SCORE_BITS;
+    PQ_ASSERT(spare || x.bits == PQ_CODE_BITS);
 #pragma omp parallel for schedule(static) if (pairs > 8 * CHUNK)
     for (size_t i0 = 0; i0 < pairs; i0 += CHUNK) {
         uint64_t entry[CHUNK];
@@ -152,15 +153,18 @@ struct pq_add pq_replay_halves(struct pq_engine *e, struct pq_opened x, struct p
         size_t n = chunk_of(pairs, i0);
         for (size_t i = i0; i < i0 + n; i++) {
             size_t a = i / (h * width) * len * width + i % (h * width), b = a + h * width;
-            entry[i - i0] = (uint64_t)i << 8 | delta[a] << 4 | delta[b];
-            value[i - i0] = (uint32_t)(x.clear[a] > x.clear[b] ? x.clear[a] : x.clear[b]);
+            const int32_t larger = x.clear[a] > x.clear[b] ? x.clear[a] : x.clear[b];
+            y.clear[i / (h * width) * left * width + i % (h * width)] = larger;
+            entry[i - i0] = spare ? (uint64_t)i << 5 | (delta[a] - delta[b]) % 32
+                                  : (uint64_t)i << 8 | delta[a] << 4 | delta[b];
+            value[i - i0] = (uint32_t)(spare ? larger - x.clear[b] : larger);
             stored[i - i0] = p1_stores(i, RUN);
         }
-        first_shares(e, PQ_S_TABLE, PQ_CODE_BITS, entry, value, stored, n, half);
+        first_shares(e, PQ_S_TABLE, x.bits, entry, value, stored, n, half);
         for (size_t i = i0; i < i0 + n; i++) {
+            size_t b = i / (h * width) * len * width + i % (h * width) + h * width;
             size_t to = i / (h * width) * left * width + i % (h * width);
-            y.clear[to] = (int32_t)value[i - i0];
-            share[to] = half[i - i0];
+            share[to] = spare ? (half[i - i0] + xs_share[b]) % 32 : half[i - i0];
         }
     }
     for (size_t g = 0; g < x.dim.groups && left > h; g++) { /* odd: the last one has no partner */
