@@ -1,44 +1,35 @@
 /* Packing of values of up to 7 bits and of 12 bits (the high part of a reshared code) with AVX-512 and its byte
- * permutations (VBMI): 64 or 32 values at a time. Eight values of t bits are joined inside a 64-bit lane (pairs of bytes,
- * then of 16-bit, then of 32-bit parts), two values of 12 bits inside a 32-bit lane; then the lanes' bytes are moved
- * together. Compiled with -mavx512vbmi; bits.c asks the machine first. */
+ * permutations (VBMI): 64 or 32 values at a time. Eight values of t bits are joined inside a 64-bit lane (pairs of
+ * bytes, then of 16-bit, then of 32-bit parts), two values of 12 bits inside a 32-bit lane; then the lanes' bytes are
+ * moved together. Compiled with -mavx512vbmi; bits.c asks the machine first. */
 #include "bits_variants.h"
 
 #if defined(__AVX512VBMI__)
 
 #include <immintrin.h>
-#include <string.h>
 
 enum { AT_ONCE = 64, AT_ONCE_12 = 32 };
 
-/* Bytes 8g .. 8g+t-1 of a register, for all g, as a permutation that lays them end to end; and the way back. Lane by
- * lane, what one writes too much the next one writes over. */
-static __m512i ends_together(unsigned t)
-{
-    uint8_t from[64 + 8] = { 0 };
-    for (unsigned g = 0; g < 8; g++) {
-        const uint64_t lane = UINT64_C(0x0706050403020100) + g * UINT64_C(0x0808080808080808);
-        memcpy(from + g * t, &lane, 8);
-    }
-    return _mm512_loadu_si512(from);
-}
+/* Permutations of the bytes of a register, for t = 1 .. 7: bytes 8g .. 8g+t-1, for all g, laid end to end; and the way
+ * back, where bytes t .. 7 of a lane are whatever follows. For 12 bits: bytes 4g .. 4g+2 together; and two bytes for
+ * every value, those of 2g and 2g+1 from 3g and 3g+1 on. Constants, because making one takes longer than using it on a
+ * chunk. */
+#define TOGETHER(t, i) ((i) < 8 * (t) ? (i) / (t) * 8 + (i) % (t) : 0)
+#define APART(t, i) ((i) / 8 * (t) + (i) % 8)
+#define TOGETHER_12(t, i) ((i) < 48 ? (i) / 3 * 4 + (i) % 3 : 0)
+#define APART_12(t, i) ((i) / 4 * 3 + ((i) % 4 + 1) / 2)
+#define FOUR(f, t, i) f(t, i), f(t, i + 1), f(t, i + 2), f(t, i + 3)
+#define SIXTEEN(f, t, i) FOUR(f, t, i), FOUR(f, t, i + 4), FOUR(f, t, i + 8), FOUR(f, t, i + 12)
+#define BYTES(f, t) { SIXTEEN(f, t, 0), SIXTEEN(f, t, 16), SIXTEEN(f, t, 32), SIXTEEN(f, t, 48) }
+#define WIDTHS(f) \
+    { { 0 }, BYTES(f, 1), BYTES(f, 2), BYTES(f, 3), BYTES(f, 4), BYTES(f, 5), BYTES(f, 6), BYTES(f, 7) }
 
-static __m512i apart_again(unsigned t) /* bytes t .. 7 of a lane are whatever follows */
-{
-    uint64_t from[8];
-    for (unsigned g = 0; g < 8; g++)
-        from[g] = UINT64_C(0x0706050403020100) + g * t * UINT64_C(0x0101010101010101);
-    return _mm512_loadu_si512(from);
-}
+static const uint8_t together[8][64] = WIDTHS(TOGETHER), apart[8][64] = WIDTHS(APART);
+static const uint8_t together_12[64] = BYTES(TOGETHER_12, 12), apart_12[64] = BYTES(APART_12, 12);
 
 static size_t pack_12(uint8_t *dst, const uint16_t *s, size_t n)
 {
-    uint8_t from[64 + 4] = { 0 };
-    for (unsigned g = 0; g < 16; g++) {
-        const uint32_t lane = 0x03020100u + g * 0x04040404u;
-        memcpy(from + 3 * g, &lane, 4);
-    }
-    const __m512i order = _mm512_loadu_si512(from);
+    const __m512i order = _mm512_loadu_si512(together_12);
     const __m512i low = _mm512_set1_epi32(0xfff), high = _mm512_set1_epi32(0xfff000);
     size_t i = 0;
     for (; i + AT_ONCE_12 <= n; i += AT_ONCE_12, dst += 48) {
@@ -51,10 +42,7 @@ static size_t pack_12(uint8_t *dst, const uint16_t *s, size_t n)
 
 static size_t unpack_12(uint16_t *d, const uint8_t *src, size_t n)
 {
-    uint32_t from[16]; /* values 2g and 2g + 1 begin in bytes 3g and 3g + 1 */
-    for (unsigned g = 0; g < 16; g++)
-        from[g] = 0x02010100u + g * 0x03030303u;
-    const __m512i order = _mm512_loadu_si512(from);
+    const __m512i order = _mm512_loadu_si512(apart_12);
     const __m512i shift = _mm512_set1_epi32(4 << 16), mask = _mm512_set1_epi16(0xfff);
     size_t i = 0;
     for (; i + AT_ONCE_12 <= n; i += AT_ONCE_12, src += 48) {
@@ -71,7 +59,7 @@ size_t pq_bits_pack_vbmi(uint8_t *dst, const void *src, size_t n, unsigned t)
     const __m512i mask = _mm512_set1_epi8((char)((1 << t) - 1));
     const __m512i pairs = _mm512_set1_epi16((short)(1 | 1 << t << 8)); /* bytes 1, 2^t: unsigned, at most 128 */
     const __m512i fours = _mm512_set1_epi32(1 | 1 << 2 * t << 16);
-    const __m512i low = _mm512_set1_epi64((INT64_C(1) << 4 * t) - 1), order = ends_together(t);
+    const __m512i low = _mm512_set1_epi64((INT64_C(1) << 4 * t) - 1), order = _mm512_loadu_si512(together[t]);
     const __m128i shift = _mm_cvtsi32_si128((int)(32 - 4 * t));
     const __mmask64 kept = ((UINT64_C(1) << 4 * t) << 4 * t) - 1; /* 8t bytes */
     const uint8_t *s = src;
@@ -90,7 +78,7 @@ size_t pq_bits_unpack_vbmi(void *dst, const uint8_t *src, size_t n, unsigned t)
 {
     if (t == 12)
         return unpack_12(dst, src, n);
-    const __m512i mask = _mm512_set1_epi8((char)((1 << t) - 1)), order = apart_again(t);
+    const __m512i mask = _mm512_set1_epi8((char)((1 << t) - 1)), order = _mm512_loadu_si512(apart[t]);
     const __mmask64 there = ((UINT64_C(1) << 4 * t) << 4 * t) - 1;
     uint64_t starts = 0;
     for (unsigned k = 0; k < 8; k++)

@@ -22,8 +22,8 @@ void pq_share_normalise(uint32_t *y, struct pq_lift_view h, const uint32_t *c0m,
                         uint32_t channels, bool first);
 
 /* The steps of reshare_code (mpi/engine.h), for codes of `bits` bits: what is opened first (delta = code + plus - mask
- * mod 2^bits), what is opened last (g = carry + rho * sign mod 2^high) and the result. g is pq_ring_bytes(high), that is
- * pq_ring_bytes(16 - bits), wide. */
+ * mod 2^bits), what is opened last (g = carry + rho * sign mod 2^high, high = 16 - bits) and the result. g is
+ * pq_ring_bytes(high) wide. */
 void pq_share_hide_code(uint8_t *delta, const uint8_t *code, const uint16_t *mask, unsigned plus, unsigned bits,
                         size_t n);
 void pq_share_carry(void *g, const uint16_t *carry, const uint16_t *sign, const uint8_t *rho, unsigned high, size_t n);

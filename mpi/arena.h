@@ -1,8 +1,9 @@
 /* Memory of an engine's values: a bump allocator over blocks that grow with the need and are kept. The values of one
  * layer are dropped together, so nothing is freed one by one.
  *
- * An engine keeps two arenas. ops->layer(l) resets arena[l % 2] and allocates from it until the next call, so the
- * values of layer l-1 stay valid during layer l, and after two layers no memory is asked from the system any more.
+ * An engine keeps arenas in pairs. ops->layer(l) resets arena[l % 2] and allocates from it until the next call, so the
+ * values of layer l-1 stay valid during layer l, and after two layers no memory is asked from the system any more. The
+ * engines that run the protocol have a second pair for what lives shorter (context.h).
  *
  *     struct pq_arena arena[2] = { { 0 }, { 0 } };     all zero is an empty arena
  *     ...

@@ -13,8 +13,8 @@ struct pq_cost {
     enum pq_operation operation;
     struct pq_tally party[PQ_ROLES];  /* of one rank */
     struct pq_stage stage[PQ_ROLES];  /* count what P1 and P2 are sent */
-    uint64_t arena[2], arena_peak[2]; /* bytes of values of even and odd layers at P1 and P2 */
-    unsigned generation;
+    struct pq_held { uint64_t now, peak; } kept[2], brief[2]; /* bytes of values at P1 and P2, as in pq_context */
+    unsigned generation, turn;
     uint64_t message_peak;            /* bytes of the longest exchange: P1 and P2 keep room for both messages */
     struct pq_draws draws[PQ_ROLES];  /* what P1 and P2 draw in bulk */
 };
@@ -90,13 +90,21 @@ static inline void pq_cost_draw(struct pq_cost *c, unsigned stream, size_t width
     pq_draws_plan(&c->draws[PQ_P2], c->engine.op, stream, width, first, n);
 }
 
-/* Values that stay in P1's and P2's memory until the layer after next. */
+static inline void pq_held_add(struct pq_held *h, size_t bytes)
+{
+    h->now += (bytes + 63) / 64 * 64;
+    h->peak = h->now > h->peak ? h->now : h->peak;
+}
+
+/* Values in P1's and P2's memory that pq_context_alloc gives, and those that pq_context_keep does. */
 static inline void pq_cost_hold(struct pq_cost *c, size_t bytes)
 {
-    uint64_t *a = &c->arena[c->generation];
-    *a += (bytes + 63) / 64 * 64;
-    if (*a > c->arena_peak[c->generation])
-        c->arena_peak[c->generation] = *a;
+    pq_held_add(&c->brief[c->turn], bytes);
+}
+
+static inline void pq_cost_keep(struct pq_cost *c, size_t bytes)
+{
+    pq_held_add(&c->kept[c->generation], bytes);
 }
 
 /* Inside a party: this rank sends its `bytes` to each of the other ranks. */

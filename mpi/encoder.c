@@ -110,7 +110,7 @@ void pq_layernorm(struct pq_engine *e, struct pq_add h, uint32_t layer, unsigned
                                .out_bits = { compact ? PQ_CODE_BITS : PQ_LINEAR_BITS, PQ_HIDDEN_BITS },
                                .content_bytes = { 1, 1 },
                                .content = { norm ? norm->code : NULL, norm ? norm->residual : NULL },
-                               .channels = s->hidden };
+                               .channels = s->hidden, .keeps = { false, true } };
     struct pq_add r, out[2];
     struct pq_lifted lifted = next(e)->lift(e, h);
     struct pq_add v = next(e)->variance(e, &lifted);

@@ -16,8 +16,9 @@
  *   cost     -                          -                           -                     -
  *
  * clear arrays are int32_t signed values (codes, accumulators in [-2^15, 2^15), ...; unsigned where the operation says
- * so). In replay every other array is uint32_t, whatever the ring. Arrays live in the engine's arena; a layer's values
- * stay valid until the end of the next layer. */
+ * so). In replay every other array is uint32_t, whatever the ring. RSS values, residuals and what a table says it keeps
+ * stay valid until the end of the next layer, everything else until the end of the next part (`begin`): the engines
+ * that run the protocol use its memory again soon, so that it stays in the cache (context.h). */
 #ifndef PQ_ENGINE_H
 #define PQ_ENGINE_H
 
@@ -56,6 +57,7 @@ struct pq_table {
     unsigned index_bits, index2_bits, outputs, out_bits[2], content_bytes[2];
     const void *content[2];
     size_t channels;
+    bool keeps[2]; /* the output is needed after the next part of the encoder */
 };
 
 struct pq_engine;

@@ -17,13 +17,17 @@
 
 static void begin(struct pq_engine *e, enum pq_operation operation)
 {
-    pq_cost_of(e)->operation = operation;
+    struct pq_cost *c = pq_cost_of(e);
+    c->operation = operation;
+    c->turn ^= 1;
+    c->brief[c->turn].now = 0;
 }
 
 static void layer(struct pq_engine *e, uint32_t l)
 {
-    pq_cost_of(e)->generation = l % 2;
-    pq_cost_of(e)->arena[l % 2] = 0;
+    struct pq_cost *c = pq_cost_of(e);
+    c->generation = l % 2;
+    c->kept[c->generation].now = 0;
 }
 
 static const struct pq_ops cost = {
@@ -176,7 +180,8 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         const uint64_t drawn[PQ_ROLES] = { 0, c.draws[PQ_P1].bytes, c.draws[PQ_P2].bytes };
 
         const uint64_t weights = operands * packed_weights(plan, j);
-        const uint64_t values = c.arena_peak[0] + c.arena_peak[1] + 2 * c.message_peak;
+        const uint64_t values = c.kept[0].peak + c.kept[1].peak + c.brief[0].peak + c.brief[1].peak +
+                                2 * c.message_peak;
         const uint64_t scratch = values > largest ? values : largest,
                        kept = weights / 4 < KEPT_BYTES ? weights / 4 : KEPT_BYTES;
         const uint64_t process = PROCESS_BYTES + kept;

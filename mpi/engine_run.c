@@ -14,14 +14,17 @@
 
 static void begin(struct pq_engine *e, enum pq_operation operation)
 {
-    pq_link_begin(pq_context_of(e)->link, operation);
+    struct pq_context *c = pq_context_of(e);
+    pq_link_begin(c->link, operation);
+    c->turn ^= 1;
+    pq_arena_reset(&c->brief[c->turn]);
 }
 
 static void layer(struct pq_engine *e, uint32_t l)
 {
     struct pq_context *c = pq_context_of(e);
     c->generation = l % 2;
-    pq_arena_reset(&c->arena[c->generation]);
+    pq_arena_reset(&c->kept[c->generation]);
 }
 
 static const struct pq_ops dealer = {
@@ -135,8 +138,10 @@ void pq_party_start(struct pq_context *c, const struct pq_plan *plan, size_t ran
 
 void pq_context_finish(struct pq_context *c)
 {
-    for (int i = 0; i < 2; i++)
-        pq_arena_free(&c->arena[i]);
+    for (int i = 0; i < 2; i++) {
+        pq_arena_free(&c->kept[i]);
+        pq_arena_free(&c->brief[i]);
+    }
     pq_material_free(&c->material);
     pq_draws_free(&c->draws);
 }

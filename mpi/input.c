@@ -38,8 +38,8 @@ void pq_embed_online(struct pq_engine *e, struct pq_rss *code, struct pq_add *re
     struct pq_context *c = pq_context_of(e);
     const struct pq_dim d = hidden_dim(e);
     const size_t n = pq_dim_count(d);
-    uint16_t *x2 = pq_context_alloc(c, 2 * n), *mask = pq_context_alloc(c, 2 * n);
-    uint8_t *share = pq_context_alloc(c, n);
+    uint16_t *x2 = pq_context_keep(c, 2 * n), *mask = pq_context_keep(c, 2 * n);
+    uint8_t *share = pq_context_keep(c, n);
     *code = (struct pq_rss){ .dim = d, .op = e->op, .x0_zero = true, .x2 = x2 };
     *residual = (struct pq_add){ .dim = d, .bits = PQ_HIDDEN_BITS, .share = share };
 
@@ -66,8 +66,8 @@ void pq_embed_deal(struct pq_engine *e, struct pq_rss *code, struct pq_add *resi
     const size_t n = pq_dim_count(d);
     *code = (struct pq_rss){ .dim = d, .op = e->op, .x0_zero = true };
     *residual = (struct pq_add){ .dim = d, .bits = PQ_HIDDEN_BITS };
-    code->x0 = pq_context_alloc(c, 2 * n);
-    code->x1 = pq_context_alloc(c, 2 * n);
+    code->x0 = pq_context_keep(c, 2 * n);
+    code->x1 = pq_context_keep(c, 2 * n);
     memset(code->x0, 0, 2 * n);
     pq_rss_masks(c, e->op, d.first, n, NULL, code->x1);
 }
@@ -79,7 +79,7 @@ void pq_embed_cost(struct pq_engine *e, struct pq_rss *code, struct pq_add *resi
     *code = (struct pq_rss){ .dim = d };
     *residual = (struct pq_add){ .dim = d, .bits = PQ_HIDDEN_BITS };
     pq_cost_send(pq_cost_of(e), PQ_P1, PQ_P2, 2 * n);
-    pq_cost_hold(pq_cost_of(e), 5 * n);
+    pq_cost_keep(pq_cost_of(e), 5 * n);
 }
 
 void pq_reveal_online(struct pq_engine *e, struct pq_add logits)

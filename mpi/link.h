@@ -13,12 +13,14 @@
 struct pq_link;
 
 /* What a party sees, for tests (tests/transcript.h): `received` hears every message that comes from another party, as
- * it came; `opened` every value that a round gave both parties, n elements of Z_2^bits as kernels/ring.h lays them out
- * (what a party learns is the sum of both messages, so each message alone would not tell). Programs have none: the door
- * then looks at a NULL pointer once a message. Called by the thread that talks. */
+ * it came; `opened` every value that a round gave both parties, before anything is done with it, in chunks: n of `all`
+ * elements of Z_2^bits as kernels/ring.h lays them out (what a party learns is the sum of both messages, so each
+ * message alone would not tell). Programs have none: the door then looks at a NULL pointer. Called by one thread at a
+ * time. */
 struct pq_ear {
     void (*received)(struct pq_ear *ear, const struct pq_link *l, enum pq_role from, const void *data, size_t bytes);
-    void (*opened)(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits);
+    void (*opened)(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits,
+                   size_t all);
 };
 
 /* What comes from one rank in messages of any size while the link does other things. */
@@ -62,8 +64,8 @@ void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, siz
                       size_t in_bytes);
 
 /* The same for messages of one size both ways, without a copy where both are on one host (near.h): the caller writes
- * its message to pq_link_message, then swaps it for the peer's, which stays until the next swap: the next message may be
- * written while this one is read. */
+ * its message to pq_link_message, then swaps it for the peer's, which stays until the next swap: the next message may
+ * be written while this one is read. */
 void *pq_link_message(struct pq_link *l, enum pq_role peer, size_t bytes);
 const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes);
 
@@ -91,11 +93,12 @@ void pq_link_taken(struct pq_link *l);
 void pq_link_expect(struct pq_link *l, enum pq_role from, void *data, size_t bytes);
 void pq_link_arrived(struct pq_link *l);
 
-/* P1, P2: what the last swap opened. */
-static inline void pq_link_opened(struct pq_link *l, const void *value, size_t n, unsigned bits)
+/* P1, P2: a chunk of what the last swap opened. */
+static inline void pq_link_opened(struct pq_link *l, const void *value, size_t n, unsigned bits, size_t all)
 {
     if (l->ear)
-        l->ear->opened(l->ear, l, value, n, bits);
+#pragma omp critical(pq_link_opened)
+        l->ear->opened(l->ear, l, value, n, bits, all);
 }
 
 /* Inside a party. gather: each rank's block of a whole array (blocks in rank order, block_bytes[ranks]) to all ranks;

@@ -126,14 +126,14 @@ struct pq_rss pq_gather_run(struct pq_engine *e, struct pq_rss x)
         size_t *blocks = pq_context_alloc(c, ranks * sizeof *blocks);
         for (size_t j = 0; j < ranks; j++)
             blocks[j] = 2 * block_of(&e->plan, x.dim, j);
-        y.x2 = pq_context_alloc(c, 2 * n);
+        y.x2 = pq_context_keep(c, 2 * n);
         memcpy((uint16_t *)y.x2 + x.dim.first, x.x2, 2 * pq_dim_count(x.dim));
         pq_link_gather(c->link, y.x2, blocks);
     }
     if (masks && c->role != PQ_P1)
-        y.x0 = pq_context_alloc(c, 2 * n);
+        y.x0 = pq_context_keep(c, 2 * n);
     if (masks && c->role != PQ_P2)
-        y.x1 = pq_context_alloc(c, 2 * n);
+        y.x1 = pq_context_keep(c, 2 * n);
     pq_rss_masks(c, x.op, 0, n, x.x0_zero ? NULL : y.x0, y.x1);
     if (y.x0 && x.x0_zero)
         memset(y.x0, 0, 2 * n);
@@ -146,7 +146,7 @@ struct pq_rss pq_gather_cost(struct pq_engine *e, struct pq_rss x)
     for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
         pq_cost_gather(c, r, PQ_ONLINE, 2 * pq_dim_count(x.dim));
     if (e->plan.ranks > 1)
-        pq_cost_hold(c, (e->plan.protocol == PQ_PUBLISHED ? 4 : 2) * x.dim.all);
+        pq_cost_keep(c, (e->plan.protocol == PQ_PUBLISHED ? 4 : 2) * x.dim.all);
     return (struct pq_rss){ .dim = gathered_dim(x.dim) };
 }
 
@@ -160,7 +160,7 @@ static uint16_t *first_of(struct pq_context *c, const uint16_t *x, struct pq_dim
 {
     if (!x)
         return NULL;
-    uint16_t *y = pq_context_alloc(c, 2 * d.len * batch);
+    uint16_t *y = pq_context_keep(c, 2 * d.len * batch);
     for (size_t k = 0; k < d.len; k++)
         for (size_t b = 0; b < batch; b++)
             y[k * batch + b] = x[k * d.width + b * seq];
@@ -179,6 +179,6 @@ struct pq_rss pq_first_tokens_run(struct pq_engine *e, struct pq_rss x)
 struct pq_rss pq_first_tokens_cost(struct pq_engine *e, struct pq_rss x)
 {
     struct pq_rss y = { .dim = first_dim(e, x.dim) };
-    pq_cost_hold(pq_cost_of(e), (e->plan.protocol == PQ_PUBLISHED ? 4 : 2) * y.dim.all);
+    pq_cost_keep(pq_cost_of(e), (e->plan.protocol == PQ_PUBLISHED ? 4 : 2) * y.dim.all);
     return y;
 }

@@ -17,7 +17,8 @@ void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_tab
         const size_t width = pq_ring_bytes(t->out_bits[o]);
         const size_t each = pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o]));
         const struct pq_table_halves tables = pq_tables_take(c, o, x.dim.first, n, each);
-        out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o], .share = pq_context_alloc(c, n * width) };
+        out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
+        out[o].share = (t->keeps[o] ? pq_context_keep : pq_context_alloc)(c, n * width);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
         for (size_t i0 = 0; i0 < n; i0 += PQ_CHUNK) {
             const size_t m = pq_chunk(n, i0);
@@ -74,7 +75,7 @@ void pq_read_cost(struct pq_engine *e, struct pq_opened x, const struct pq_table
     (void)is_signed;
     for (unsigned o = 0; o < t->outputs; o++) {
         pq_tables_cost(pq_cost_of(e), x.dim.first, n, pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o])));
-        pq_cost_hold(pq_cost_of(e), n * pq_ring_bytes(t->out_bits[o]));
+        (t->keeps[o] ? pq_cost_keep : pq_cost_hold)(pq_cost_of(e), n * pq_ring_bytes(t->out_bits[o]));
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
     }
 }

@@ -67,7 +67,6 @@ struct pq_lifted pq_lift_online(struct pq_engine *e, struct pq_add h)
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK)
         pq_opening_add(&rho, i, y.rho + i, pq_chunk(n, i));
-    pq_opening_end(&rho, y.rho);
     y.c0 = pq_deal_take(c, PQ_S_C0, first, n, 4);
     y.c1 = pq_deal_take(c, PQ_S_C1, first, n, 4);
     return y;

@@ -29,13 +29,10 @@ void pq_opening_swap(struct pq_opening *o)
 void pq_opening_add(const struct pq_opening *o, size_t i, void *own, size_t m)
 {
     _Alignas(4) uint8_t other[4 * PQ_CHUNK];
+    pq_context_fetch(o->in, pq_bits_bytes(i + PQ_CHUNK, o->bits), pq_bits_bytes(PQ_CHUNK, o->bits));
     pq_bits_unpack(other, o->in + pq_bits_bytes(i, o->bits), m, o->bits);
     pq_ring_add(own, own, other, m, o->bits);
-}
-
-void pq_opening_end(const struct pq_opening *o, const void *opened)
-{
-    pq_link_opened(o->link, opened, o->n, o->bits);
+    pq_link_opened(o->link, own, m, o->bits, o->n);
 }
 
 void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits)
@@ -55,7 +52,6 @@ void pq_open_masked(struct pq_context *c, void *delta, const void *share, const 
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK)
         pq_opening_add(&o, i, (uint8_t *)delta + i * width, pq_chunk(n, i));
-    pq_opening_end(&o, delta);
 }
 
 struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x)

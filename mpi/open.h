@@ -18,7 +18,7 @@ struct pq_opened pq_open_cost(struct pq_engine *e, struct pq_add x);
 void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits);
 
 /* The same in steps, for operations that do several things in one pass over memory: begin, put every chunk of the own
- * masked shares (pq_ring_bytes(bits) wide), swap, add the peer's to every chunk of them, end with the opened values.
+ * masked shares (pq_ring_bytes(bits) wide), swap, add the peer's to every chunk of them, which opens them.
  * i: the chunk's first element, a multiple of PQ_CHUNK; chunks from any thread. The next opening may begin, and be put
  * into, before this one's values are added; it is swapped after. P1, P2. ceil(n*bits/8) bytes each way, 1 round. */
 struct pq_opening { struct pq_link *link; uint8_t *out; const uint8_t *in; size_t n; unsigned bits; };
@@ -26,7 +26,6 @@ struct pq_opening pq_opening_begin(struct pq_context *c, size_t n, unsigned bits
 void pq_opening_put(const struct pq_opening *o, size_t i, const void *own, size_t m);
 void pq_opening_swap(struct pq_opening *o);
 void pq_opening_add(const struct pq_opening *o, size_t i, void *own, size_t m);
-void pq_opening_end(const struct pq_opening *o, const void *opened);
 
 /* row - x mod 2^4, row repeated over len. Local; P0 gets the difference of the offsets. */
 struct pq_opened pq_difference_deal(struct pq_engine *e, struct pq_opened row, struct pq_opened x);

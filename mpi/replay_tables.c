@@ -73,7 +73,8 @@ struct pq_opened pq_replay_open(struct pq_engine *e, struct pq_add x)
 struct pq_opened pq_replay_difference(struct pq_engine *e, struct pq_opened row, struct pq_opened x)
 {
     size_t count = pq_dim_count(x.dim);
-    uint32_t mask = pq_ring_mask(PQ_CODE_BITS), *delta = pq_replay_array(e, count, 4), *offset = pq_replay_array(e, count, 4);
+    const uint32_t mask = pq_ring_mask(PQ_CODE_BITS);
+    uint32_t *delta = pq_replay_array(e, count, 4), *offset = pq_replay_array(e, count, 4);
     int32_t *clear = pq_replay_array(e, count, 4);
     const uint32_t *row_delta = row.delta, *row_offset = row.offset, *x_delta = x.delta, *x_offset = x.offset;
     PQ_ASSERT(row.bits == x.bits);

@@ -15,8 +15,8 @@ struct pq_rss pq_reshare_deal(struct pq_engine *e, struct pq_add x)
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(x.dim);
     struct pq_rss y = { .dim = x.dim, .op = e->op };
-    y.x0 = pq_context_alloc(c, 2 * n);
-    y.x1 = pq_context_alloc(c, 2 * n);
+    y.x0 = pq_context_keep(c, 2 * n);
+    y.x1 = pq_context_keep(c, 2 * n);
     pq_rss_masks(c, e->op, x.dim.first, n, y.x0, y.x1);
     return y;
 }
@@ -36,7 +36,7 @@ struct pq_rss pq_reshare_online(struct pq_engine *e, struct pq_add x)
 {
     struct pq_context *c = pq_context_of(e);
     const size_t n = pq_dim_count(x.dim);
-    struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_alloc(c, 2 * n) };
+    struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_keep(c, 2 * n) };
     PQ_ASSERT(x.bits == PQ_LINEAR_BITS);
     pq_open_masked(c, y.x2, x.share, own_mask(c, &y), n, PQ_LINEAR_BITS);
     return y;
@@ -47,7 +47,7 @@ struct pq_rss pq_reshare_cost(struct pq_engine *e, struct pq_add x)
     const size_t n = pq_dim_count(x.dim);
     pq_cost_exchange(pq_cost_of(e), 2 * n);
     pq_cost_draw(pq_cost_of(e), PQ_S_MASK, 2, x.dim.first, n);
-    pq_cost_hold(pq_cost_of(e), 2 * n);
+    pq_cost_keep(pq_cost_of(e), 2 * n);
     return (struct pq_rss){ .dim = x.dim };
 }
 
@@ -81,7 +81,7 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
     const size_t n = pq_dim_count(x.dim), first = x.dim.first;
     const unsigned b = x.bits, high = PQ_LINEAR_BITS - b, width = pq_ring_bytes(high);
     const uint8_t shift = (uint8_t)(is_signed ? 1u << (b - 1) : 0), own_shift = c->role == PQ_P1 ? shift : 0;
-    struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_alloc(c, 2 * n) };
+    struct pq_rss y = { .dim = x.dim, .op = e->op, .x2 = pq_context_keep(c, 2 * n) };
     const uint16_t *mask = own_mask(c, &y);
     const uint8_t *code = x.share;
     uint8_t *delta = pq_context_alloc(c, n), *rho = pq_context_alloc(c, n), *g = pq_context_alloc(c, n * width);
@@ -108,7 +108,6 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
         pq_share_carry(g + i * width, carry + i, sign + i, rho + i, high, m);
         pq_opening_put(&highs, i, g + i * width, m);
     }
-    pq_opening_end(&bits, rho);
     pq_opening_swap(&highs);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
@@ -116,7 +115,6 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
         pq_opening_add(&highs, i, g + i * width, m);
         pq_share_assemble(x2 + i, delta + i, g + i * width, b, shift, m);
     }
-    pq_opening_end(&highs, g);
     return y;
 }
 
@@ -134,6 +132,7 @@ struct pq_rss pq_reshare_code_cost(struct pq_engine *e, struct pq_add x, bool is
     pq_cost_draw_p1(c, PQ_S_SIGN, 2, x.dim.first, n);
     pq_cost_deal(c, n, 2);
     pq_cost_deal(c, n, 2);
-    pq_cost_hold(c, (4 + pq_ring_bytes(PQ_LINEAR_BITS - b)) * n);
+    pq_cost_keep(c, 2 * n);
+    pq_cost_hold(c, (2 + pq_ring_bytes(PQ_LINEAR_BITS - b)) * n);
     return (struct pq_rss){ .dim = x.dim };
 }

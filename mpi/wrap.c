@@ -89,7 +89,6 @@ struct pq_opening pq_wrap_open(struct pq_context *c, size_t first, const struct 
         }
         pq_opening_put(&o, i, rho + i, m);
     }
-    pq_opening_end(deltas, own);
     pq_opening_swap(&o);
     return o;
 }

@@ -16,8 +16,8 @@ void pq_wrap_flips(struct pq_context *c, size_t first, size_t n, uint8_t *flip);
 /* P0: the tables of elements with these offsets (mod 2^b) and flips, 2^b/8 bytes each, into the material. */
 void pq_wrap_deal(struct pq_context *c, size_t first, const uint8_t *offset, const uint8_t *flip, size_t n, unsigned b);
 
-/* P1, P2: ends the opening that has been swapped for n deltas (own: this party's part; afterwards the deltas) and swaps
- * that of their rho, one byte each: the caller adds, chunk by chunk. 1 bit each way an element, 1 round. */
+/* P1, P2: adds up the opening of deltas that has been swapped (own: this party's part; afterwards the deltas) and swaps
+ * that of their rho, one byte each, which the caller adds, chunk by chunk. 1 bit each way an element, 1 round. */
 struct pq_opening pq_wrap_open(struct pq_context *c, size_t first, const struct pq_opening *deltas, uint8_t *own,
                                uint8_t *rho);
 

@@ -37,11 +37,12 @@ static void received(struct pq_ear *ear, const struct pq_link *l, enum pq_role f
 }
 
 /* FNV-1a, 64 bits. */
-static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits)
+static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits,
+                   size_t all)
 {
     struct flips *f = (struct flips *)ear;
     uint64_t hash = UINT64_C(14695981039346656037);
-    (void)l;
+    (void)l, (void)all;
     offer(f, FLIP_OPENED, (void *)(uintptr_t)value, n, bits);
     for (size_t i = 0; i < n * pq_ring_bytes(bits); i++)
         hash = (hash ^ ((const uint8_t *)value)[i]) * UINT64_C(1099511628211);

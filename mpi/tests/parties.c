@@ -86,8 +86,10 @@ void parties_begin(struct parties *p, const struct pq_plan *plan)
     pq_party_start(&p->party, plan, p->group.rank);
     p->dealer.inference = p->party.inference = inference;
     for (int i = 0; i < 2; i++) {
-        pq_arena_reset(&p->dealer.arena[i]);
-        pq_arena_reset(&p->party.arena[i]);
+        pq_arena_reset(&p->dealer.kept[i]);
+        pq_arena_reset(&p->dealer.brief[i]);
+        pq_arena_reset(&p->party.kept[i]);
+        pq_arena_reset(&p->party.brief[i]);
     }
     p->dealer.engine.op = p->party.engine.op = p->cost.engine.op = 0;
 }

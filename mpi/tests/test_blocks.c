@@ -101,10 +101,15 @@ static void lookup_pair(struct parties *p, struct pq_engine *e, void *user)
     free(y);
 }
 
-/* All pairs of codes, and rows of odd length whose last value goes up as it is. */
+/* All pairs of codes, in the ring of codes and in the one with a bit to spare, and rows of odd length whose last value
+ * goes up as it is. */
+struct level { size_t len; unsigned bits; };
+
 static void halves(struct parties *p, struct pq_engine *e, void *user)
 {
-    const size_t len = *(const size_t *)user, width = 256, n = 2 * len * width;
+    const struct level *level = user;
+    const size_t len = level->len, width = 256, n = 2 * len * width;
+    const unsigned bits = level->bits;
     struct pq_dim dim = { .groups = 2, .len = len, .width = width, .first = 0, .all = n, .unit = 1 };
     int32_t *x = pq_alloc(4 * n);
     uint32_t *y = pq_alloc(4 * n);
@@ -112,21 +117,22 @@ static void halves(struct parties *p, struct pq_engine *e, void *user)
         const size_t l = i / width % len, pair = i % width;
         x[i] = (int32_t)((l < len / 2 ? pair / 16 : pair + l * l) % 16) - 8;
     }
-    struct pq_add xs = parties_share(p, e, dim, 4, x);
+    struct pq_add xs = parties_share(p, e, dim, bits, x);
     e->op++;
     struct pq_opened o = e->ops->open(e, xs);
     e->op++;
     struct pq_add out = e->ops->halves(e, o, xs);
+    parties_check(p, out.bits == bits, "halves: %u bits of %u", out.bits, bits);
     const size_t half = len / 2, up = (len + 1) / 2;
     parties_check(p, out.dim.len == up, "halves: %zu rows of %zu", out.dim.len, len);
-    if (parties_sum(p, e, out.share, pq_dim_count(out.dim), 4, y))
+    if (parties_sum(p, e, out.share, pq_dim_count(out.dim), bits, y))
         for (size_t g = 0; g < 2; g++)
             for (size_t j = 0; j < up; j++)
                 for (size_t w = 0; w < width; w++) {
                     const int32_t a = x[(g * len + j) * width + w], b = x[(g * len + j + half) * width + w];
                     const int32_t want = j == half ? x[(g * len + len - 1) * width + w] : a > b ? a : b;
-                    parties_check(p, pq_ring_signed(y[(g * up + j) * width + w], 4) == want,
-                                  "max of pair, len %zu, row %zu, column %zu", len, j, w);
+                    parties_check(p, pq_ring_signed(y[(g * up + j) * width + w], bits) == want,
+                                  "max of pair, %u bits, len %zu, row %zu, column %zu", bits, len, j, w);
                 }
     free(x);
     free(y);
@@ -296,10 +302,12 @@ int main(int argc, char **argv)
             parties_begin(&p, &plan);
             parties_run(&p, "pair look-up", lookup_pair, &t);
         }
-    for (size_t len = 2; len <= 7; len++) {
-        parties_begin(&p, &plan);
-        parties_run(&p, "halves", halves, &len);
-    }
+    for (size_t len = 2; len <= 7; len++)
+        for (unsigned bits = PQ_CODE_BITS; bits <= PQ_SCORE_BITS; bits++) {
+            struct level level = { len, bits };
+            parties_begin(&p, &plan);
+            parties_run(&p, "halves", halves, &level);
+        }
     for (size_t len = 1; len <= 512; len = 2 * len + (len == 128 ? -1 : 1)) {
         parties_begin(&p, &plan);
         parties_run(&p, "count", count, &len);

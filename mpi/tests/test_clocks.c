@@ -36,9 +36,10 @@ static void received(struct pq_ear *ear, const struct pq_link *l, enum pq_role f
         ahead_ns[s->clock] = s->step_ns;
 }
 
-static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits)
+static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits,
+                   size_t all)
 {
-    (void)ear, (void)l, (void)value, (void)n, (void)bits;
+    (void)ear, (void)l, (void)value, (void)n, (void)bits, (void)all;
 }
 
 static void steps(struct parties *p, const struct tiny *t)

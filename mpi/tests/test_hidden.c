@@ -32,9 +32,10 @@ static void received(struct pq_ear *ear, const struct pq_link *l, enum pq_role f
     hide(data, bytes);
 }
 
-static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits)
+static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits,
+                   size_t all)
 {
-    (void)ear, (void)l;
+    (void)ear, (void)l, (void)all;
     show(value, n * pq_ring_bytes(bits));
 }
 

@@ -86,6 +86,11 @@ static void plain_row_operations(void **state)
     struct pq_opened d = f.p->ops->difference(f.p, f.p->ops->open(f.p, y), o);
     const int32_t below[] = { 13, 0, 4, 0, 0, 8, 15, 1, 1, 9, 0, 1 };
     assert_memory_equal(d.clear, below, sizeof below);
+    struct pq_opened larger = o; /* the same in the larger ring */
+    y.bits = larger.bits = PQ_SCORE_BITS;
+    d = f.p->ops->difference(f.p, f.p->ops->open(f.p, y), larger);
+    assert_int_equal(d.bits, 4);
+    assert_memory_equal(d.clear, below, sizeof below);
 
     struct pq_add count = f.p->ops->count_at_least(f.p, o, 2);
     assert_int_equal(count.dim.len, 15);

@@ -248,23 +248,37 @@ static void maxima_take_the_right_entries(void **state)
     (void)state;
     open_as(&f, 0);
     const size_t groups = 3, len = 7, width = 50, h = 3;
-    struct pq_add us = value_of(&f, pq_clear_dim(groups, len, width), 4, NULL, true);
-    struct pq_opened u = f.r->ops->open(f.r, us);
-    const uint32_t *delta = u.delta;
-    struct pq_add y = f.r->ops->halves(f.r, u, us);
-    assert_clear_equal(y, f.p->ops->halves(f.p, u, us));
-    for (size_t g = 0; g < groups; g++)
-        for (size_t j = 0; j <= h; j++)
-            for (size_t w = 0; w < width; w++) {
-                size_t to = (g * (h + 1) + j) * width + w, a = (g * len + j) * width + w, b = a + h * width;
-                if (j == h) { /* b would lie outside */
-                    assert_int_equal(share_at(y, to), share_at(us, (g * len + len - 1) * width + w));
-                    continue;
+    for (unsigned ring = PQ_CODE_BITS; ring <= PQ_SCORE_BITS; ring++) {
+        struct pq_add us = value_of(&f, pq_clear_dim(groups, len, width), ring, NULL, true);
+        for (size_t i = 0; ring > PQ_CODE_BITS && i < pq_dim_count(us.dim); i++)
+            us.clear[i] = pq_ring_signed((uint32_t)us.clear[i] & 15, 4); /* codes, whatever the ring */
+        struct pq_opened u = f.r->ops->open(f.r, us);
+        const uint32_t *delta = u.delta;
+        struct pq_add y = f.r->ops->halves(f.r, u, us);
+        assert_clear_equal(y, f.p->ops->halves(f.p, u, us));
+        assert_int_equal(y.bits, ring);
+        for (size_t g = 0; g < groups; g++)
+            for (size_t j = 0; j <= h; j++)
+                for (size_t w = 0; w < width; w++) {
+                    size_t to = (g * (h + 1) + j) * width + w, a = (g * len + j) * width + w, b = a + h * width;
+                    if (j == h) { /* b would lie outside */
+                        assert_int_equal(share_at(y, to), share_at(us, (g * len + len - 1) * width + w));
+                        continue;
+                    }
+                    const size_t e = (g * h + j) * width + w;
+                    if (ring == PQ_CODE_BITS) {
+                        uint64_t entry = e * 256 + delta[a] * 16 + delta[b];
+                        assert_int_equal(share_at(y, to), half_of(&f, e, 256, PQ_S_TABLE, 4, entry, y.clear[to]));
+                    } else {
+                        const int32_t more = us.clear[a] > us.clear[b] ? us.clear[a] - us.clear[b] : 0;
+                        uint64_t entry = e * 32 + ((delta[a] - delta[b]) & 31);
+                        uint32_t half = half_of(&f, e, 256, PQ_S_TABLE, 5, entry, more);
+                        assert_int_equal(share_at(y, to), (share_at(us, b) + half) & 31);
+                    }
                 }
-                const size_t e = (g * h + j) * width + w;
-                uint64_t entry = e * 256 + delta[a] * 16 + delta[b];
-                assert_int_equal(share_at(y, to), half_of(&f, e, 256, PQ_S_TABLE, 4, entry, y.clear[to]));
-            }
+    }
+    struct pq_opened u = f.r->ops->open(f.r, value_of(&f, pq_clear_dim(groups, len, width), 4, NULL, true));
+    const uint32_t *delta = u.delta;
     for (unsigned bits = 3; bits <= 9; bits += 6) {
         struct pq_add c = f.r->ops->count_at_least(f.r, u, bits);
         assert_clear_equal(c, f.p->ops->count_at_least(f.p, u, bits));

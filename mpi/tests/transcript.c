@@ -33,11 +33,20 @@ static void received(struct pq_ear *ear, const struct pq_link *l, enum pq_role f
     memcpy(note((struct transcript *)ear, h), data, bytes);
 }
 
-static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits)
+static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits,
+                   size_t all)
 {
-    const struct heard h = { .opened = true, .phase = l->phase, .operation = l->operation, .bits = bits, .n = n,
-                             .bytes = pq_bits_bytes(n, bits) };
-    pq_bits_pack(note((struct transcript *)ear, h), value, n, bits);
+    struct transcript *t = (struct transcript *)ear;
+    const struct heard h = { .opened = true, .phase = l->phase, .operation = l->operation, .bits = bits, .n = all,
+                             .bytes = pq_bits_bytes(all, bits) };
+    if (!t->missing) {
+        note(t, h);
+        t->missing = all;
+    }
+    const struct heard *whole = &t->list[t->count - 1];
+    PQ_ASSERT(whole->opened && whole->bits == bits && whole->n == all && n <= t->missing);
+    pq_bits_pack(t->data + whole->at + pq_bits_bytes(all - t->missing, bits), value, n, bits);
+    t->missing -= n;
 }
 
 void transcript_open(struct transcript *t)

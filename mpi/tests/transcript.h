@@ -22,6 +22,7 @@ struct transcript {
     struct heard *list;
     uint8_t *data;
     size_t count, room, used, data_room;
+    size_t missing; /* elements of the value that is being opened, the last in the list */
 };
 
 void transcript_open(struct transcript *t);
