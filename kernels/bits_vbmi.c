@@ -14,7 +14,7 @@ enum { AT_ONCE = 64, AT_ONCE_12 = 32 };
  * back, where bytes t .. 7 of a lane are whatever follows. For 12 bits: bytes 4g .. 4g+2 together; and two bytes for
  * every value, those of 2g and 2g+1 from 3g and 3g+1 on. Constants, because making one takes longer than using it on a
  * chunk. */
-#define TOGETHER(t, i) ((i) < 8 * (t) ? (i) / (t) * 8 + (i) % (t) : 0)
+#define TOGETHER(t, i) (((i) < 8 * (t) ? (i) / (t) * 8 + (i) % (t) : 0) & 63)
 #define APART(t, i) ((i) / 8 * (t) + (i) % 8)
 #define TOGETHER_12(t, i) ((i) < 48 ? (i) / 3 * 4 + (i) % 3 : 0)
 #define APART_12(t, i) ((i) / 4 * 3 + ((i) % 4 + 1) / 2)

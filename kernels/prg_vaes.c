@@ -1,17 +1,18 @@
-/* Four blocks a register, eight registers in flight, which hides the latency of a round. Compiled with -mvaes and
- * AVX-512; prg.c asks the machine first. Where the compiler does not target x86-64 nothing is usable. */
+/* Four blocks a register, eight registers in flight, which hides the latency of a round. Compiled with -mvaes, AVX-512
+ * and its byte permutations (VBMI); prg.c asks the machine first. Where the compiler does not target x86-64 nothing is
+ * usable. */
 #include "prg_vaes.h"
 #include "machine.h"
 
 #include <string.h>
 
-#if defined(__VAES__) && defined(__AVX512BW__)
+#if defined(__VAES__) && defined(__AVX512VBMI__)
 
 #include <immintrin.h>
 
 bool pq_vaes_usable(void)
 {
-    return pq_cpu_vaes();
+    return pq_cpu_vaes() && pq_cpu_vbmi();
 }
 
 static __m128i next_key(__m128i key, __m128i assist)
@@ -44,7 +45,7 @@ void pq_vaes_expand(struct pq_vaes_key *k, const uint8_t key[16])
 
 enum { REGISTERS = 8, AT_ONCE = 4 * REGISTERS };
 
-struct schedule { __m512i round[11], prefix, swap; };
+struct schedule { __m512i round[11], prefix; };
 
 static inline struct schedule schedule_of(const struct pq_vaes_key *k, const uint8_t prefix[8])
 {
@@ -54,16 +55,22 @@ static inline struct schedule schedule_of(const struct pq_vaes_key *k, const uin
     for (int i = 0; i < 11; i++)
         s.round[i] = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)k->round[i]));
     s.prefix = _mm512_set1_epi64((long long)low);
-    s.swap = _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
     return s;
 }
 
-/* Counters of four blocks from their indices. */
-static inline __m512i counters(const struct schedule *s, __m256i index)
+/* Number i of eight, high byte first, to the second half of block i: four blocks a register. */
+#define HALF(i) 0, 0, 0, 0, 0, 0, 0, 0, 8 * (i) + 7, 8 * (i) + 6, 8 * (i) + 5, 8 * (i) + 4, 8 * (i) + 3, 8 * (i) + 2, \
+                8 * (i) + 1, 8 * (i)
+static const _Alignas(64) uint8_t to_blocks[2][64] = {
+    { HALF(0), HALF(1), HALF(2), HALF(3) }, { HALF(4), HALF(5), HALF(6), HALF(7) }
+};
+
+/* Counters of eight blocks from their indices. */
+static inline void counters(const struct schedule *s, __m512i index, __m512i x[2])
 {
-    const __m512i twice =
-        _mm512_permutexvar_epi64(_mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0), _mm512_castsi256_si512(index));
-    return _mm512_mask_mov_epi64(_mm512_shuffle_epi8(twice, s->swap), 0x55, s->prefix);
+    for (int i = 0; i < 2; i++)
+        x[i] = _mm512_mask_permutexvar_epi8(s->prefix, UINT64_C(0xff00ff00ff00ff00),
+                                            _mm512_load_si512(to_blocks[i]), index);
 }
 
 static inline void encrypt(const struct schedule *s, __m512i x[REGISTERS])
@@ -83,8 +90,8 @@ void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const 
     __m512i x[REGISTERS];
     size_t i = 0;
     for (; i + AT_ONCE <= n; i += AT_ONCE) {
-        for (int j = 0; j < REGISTERS; j++)
-            x[j] = counters(&s, _mm256_loadu_si256((const __m256i *)(index + i + 4 * (size_t)j)));
+        for (int j = 0; j < REGISTERS; j += 2)
+            counters(&s, _mm512_loadu_si512(index + i + 4 * (size_t)j), x + j);
         encrypt(&s, x);
         for (int j = 0; j < REGISTERS; j++)
             _mm512_storeu_si512(out + 16 * i + 64 * (size_t)j, x[j]);
@@ -93,8 +100,8 @@ void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const 
         uint64_t last[AT_ONCE] = { 0 };
         uint8_t block[16 * AT_ONCE];
         memcpy(last, index + i, (n - i) * sizeof *last);
-        for (int j = 0; j < REGISTERS; j++)
-            x[j] = counters(&s, _mm256_loadu_si256((const __m256i *)(last + 4 * j)));
+        for (int j = 0; j < REGISTERS; j += 2)
+            counters(&s, _mm512_loadu_si512(last + 4 * j), x + j);
         encrypt(&s, x);
         for (int j = 0; j < REGISTERS; j++)
             _mm512_storeu_si512(block + 64 * j, x[j]);
@@ -106,11 +113,11 @@ void pq_vaes_range(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_
 {
     const struct schedule s = schedule_of(k, prefix);
     __m512i x[REGISTERS];
-    __m256i index = _mm256_add_epi64(_mm256_set1_epi64x((long long)first), _mm256_set_epi64x(3, 2, 1, 0));
+    __m512i index = _mm512_add_epi64(_mm512_set1_epi64((long long)first), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
     for (size_t i = 0; i < n; i += AT_ONCE) {
-        for (int j = 0; j < REGISTERS; j++) {
-            x[j] = counters(&s, index);
-            index = _mm256_add_epi64(index, _mm256_set1_epi64x(4));
+        for (int j = 0; j < REGISTERS; j += 2) {
+            counters(&s, index, x + j);
+            index = _mm512_add_epi64(index, _mm512_set1_epi64(8));
         }
         encrypt(&s, x);
         if (n - i >= AT_ONCE) {
@@ -125,41 +132,30 @@ void pq_vaes_range(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_
     }
 }
 
-/* One entry of each of 32 blocks: block 4j + i is lane i of x[j]. */
-static inline void take_entries(const __m512i x[REGISTERS], __m512i at, unsigned w, unsigned mask, void *out)
+/* One entry of each of 32 blocks, four a register: of block i, from bit `bit` [i] mod 128 on. A pair of registers is
+ * 128 bytes to choose from, which gives the entries of eight blocks; each pair puts its own into place. */
+static inline void take_entries(const __m512i x[REGISTERS], __m256i bit, unsigned w, unsigned mask, void *out)
 {
-    const __m512i byte = _mm512_and_si512(_mm512_srli_epi16(at, 3), _mm512_set1_epi16(15));
-    const __m512i spread = _mm512_set_epi64(0x0303030303030303, 0x0303030303030303, 0x0202020202020202,
-                                            0x0202020202020202, 0x0101010101010101, 0x0101010101010101, 0, 0);
-    uint32_t where[REGISTERS]; /* of each register's four blocks, the byte */
-    _mm256_storeu_si256((__m256i *)where, _mm512_cvtepi16_epi8(byte));
-    __m512i found = _mm512_setzero_si512(); /* lane i: the entries of block i, 4 + i, ... one after the other */
-    for (int j = 0; j < REGISTERS; j++) {
-        __m512i from = _mm512_shuffle_epi8(_mm512_set1_epi32((int)where[j]), spread);
-        if (w == 16) /* bytes b, b + 1 */
-            found = _mm512_mask_shuffle_epi8(found, 0x0003000300030003u * (UINT64_C(1) << (2 * j)), x[j],
-                                             _mm512_or_si512(from, _mm512_set1_epi16(0x0100)));
-        else
-            found = _mm512_mask_shuffle_epi8(found, 0x0001000100010001u * (UINT64_C(1) << j), x[j], from);
-    }
-    const __m128i a = _mm512_castsi512_si128(found), b = _mm512_extracti32x4_epi32(found, 1),
-                  c = _mm512_extracti32x4_epi32(found, 2), d = _mm512_extracti32x4_epi32(found, 3);
+    const __m256i start = _mm256_set1_epi64x(0x7060504030201000);
+    const __m256i byte = _mm256_and_si256(_mm256_srli_epi16(bit, 3), _mm256_set1_epi8(15));
+    const __m256i at = _mm256_or_si256(byte, start);
+    __m512i found = _mm512_setzero_si512();
     if (w == 16) {
-        const __m128i ab_lo = _mm_unpacklo_epi16(a, b), ab_hi = _mm_unpackhi_epi16(a, b);
-        const __m128i cd_lo = _mm_unpacklo_epi16(c, d), cd_hi = _mm_unpackhi_epi16(c, d);
-        const __m128i keep = _mm_set1_epi16((short)mask);
-        __m128i *to = out;
-        _mm_storeu_si128(to, _mm_and_si128(_mm_unpacklo_epi32(ab_lo, cd_lo), keep));
-        _mm_storeu_si128(to + 1, _mm_and_si128(_mm_unpackhi_epi32(ab_lo, cd_lo), keep));
-        _mm_storeu_si128(to + 2, _mm_and_si128(_mm_unpacklo_epi32(ab_hi, cd_hi), keep));
-        _mm_storeu_si128(to + 3, _mm_and_si128(_mm_unpackhi_epi32(ab_hi, cd_hi), keep));
+        const __m512i first = _mm512_cvtepu8_epi16(at); /* bytes b, b + 1; b is even */
+        const __m512i both = _mm512_or_si512(first, _mm512_slli_epi16(_mm512_or_si512(first, _mm512_set1_epi16(1)), 8));
+        for (int p = 0; p < REGISTERS / 2; p++)
+            found = _mm512_or_si512(found, _mm512_maskz_permutex2var_epi8(UINT64_C(0xffff) << 16 * p, x[2 * p], both,
+                                                                          x[2 * p + 1]));
+        _mm512_storeu_si512(out, _mm512_and_si512(found, _mm512_set1_epi16((short)mask)));
         return;
     }
-    const __m128i ab = _mm_unpacklo_epi8(a, b), cd = _mm_unpacklo_epi8(c, d);
-    const __m256i all = _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
-    const __m512i shifted = _mm512_srlv_epi16(_mm512_cvtepu8_epi16(all), _mm512_and_si512(at, _mm512_set1_epi16(7)));
-    _mm256_storeu_si256((__m256i *)out,
-                        _mm512_cvtepi16_epi8(_mm512_and_si512(shifted, _mm512_set1_epi16((short)mask))));
+    for (int p = 0; p < REGISTERS / 2; p++)
+        found = _mm512_or_si512(found, _mm512_maskz_permutex2var_epi8(UINT64_C(0xff) << 8 * p, x[2 * p],
+                                                                      _mm512_castsi256_si512(at), x[2 * p + 1]));
+    const __m512i wide = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(found));
+    const __m512i shift = _mm512_cvtepu8_epi16(_mm256_and_si256(bit, _mm256_set1_epi8(7)));
+    const __m512i shifted = _mm512_and_si512(_mm512_srlv_epi16(wide, shift), _mm512_set1_epi16((short)mask));
+    _mm256_storeu_si256((__m256i *)out, _mm512_cvtepi16_epi8(shifted));
 }
 
 void pq_vaes_entries(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first_bit, uint64_t step_bits,
@@ -182,22 +178,18 @@ void pq_vaes_entries(const struct pq_vaes_key *k, const uint8_t prefix[8], uint6
             from = few;
         }
         __m512i x[REGISTERS];
-        __m256i low[REGISTERS / 2]; /* the low 32 bits of each entry's place */
+        __m128i low[REGISTERS / 2]; /* the low eight bits of each entry's place */
         for (size_t j = 0; j < REGISTERS; j += 2) {
             const __m512i start = _mm512_add_epi64(
                 eight, _mm512_set1_epi64((long long)(first_bit + (i + 4 * j) * step_bits)));
             const __m512i wanted = _mm512_cvtepu16_epi64(_mm_loadu_si128((const __m128i *)(from + 4 * j)));
             const __m512i bit = _mm512_add_epi64(start, _mm512_sll_epi64(wanted, shift));
-            const __m512i block = _mm512_srli_epi64(bit, 7);
-            low[j / 2] = _mm512_cvtepi64_epi32(bit);
-            x[j] = counters(&s, _mm512_castsi512_si256(block));
-            x[j + 1] = counters(&s, _mm512_extracti64x4_epi64(block, 1));
+            low[j / 2] = _mm512_cvtepi64_epi8(bit);
+            counters(&s, _mm512_srli_epi64(bit, 7), x + j);
         }
         encrypt(&s, x);
-        const __m256i at0 = _mm512_cvtepi32_epi16(_mm512_inserti64x4(_mm512_castsi256_si512(low[0]), low[1], 1));
-        const __m256i at1 = _mm512_cvtepi32_epi16(_mm512_inserti64x4(_mm512_castsi256_si512(low[2]), low[3], 1));
-        take_entries(x, _mm512_inserti64x4(_mm512_castsi256_si512(at0), at1, 1), w, mask,
-                     full ? (uint8_t *)out + i * width : rest);
+        take_entries(x, _mm256_set_m128i(_mm_unpacklo_epi64(low[2], low[3]), _mm_unpacklo_epi64(low[0], low[1])), w,
+                     mask, full ? (uint8_t *)out + i * width : rest);
         if (!full)
             memcpy((uint8_t *)out + i * width, rest, (n - i) * width);
     }

@@ -8,7 +8,7 @@
 
 struct pq_vaes_key { _Alignas(64) uint8_t round[11][16]; };
 
-/* CPU (VAES, AVX-512) and operating system both support it. */
+/* CPU (VAES, AVX-512 with VBMI) and operating system both support it. */
 bool pq_vaes_usable(void);
 void pq_vaes_expand(struct pq_vaes_key *k, const uint8_t key[16]);
 

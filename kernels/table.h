@@ -29,16 +29,16 @@ void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsi
 void pq_table_mask(uint8_t *half, const uint64_t *table, size_t bytes, unsigned w);
 
 /* out[i] = entry index[i] of the i-th of n tables that lie one after the other, `each` bytes apart, in Z_2^out_bits, as
- * elements of pq_ring_bytes(out_bits). P2 online: its halves are in memory. */
+ * elements of pq_ring_bytes(out_bits). The party that stores the tables, online. */
 void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits);
 
-/* out[i] = entry index[i] of the table that lies `at` bytes after from[i]: one of many streams each, which are read on
- * by the next call. */
-void pq_table_read_rows(void *out, const uint8_t *const *from, size_t at, const uint16_t *index, size_t n,
-                        unsigned out_bits);
+/* The same for `rows` rows of len tables each, which begin at from[r]: out[k*stride + r] = entry index[k*stride + r] of
+ * row r's table k. */
+void pq_table_read_rows(void *out, const uint8_t *const *from, size_t rows, size_t each, size_t len,
+                        const uint8_t *index, size_t stride, unsigned out_bits);
 
-/* The same from the stream `at`, where the tables are numbered from `first` on and `each` apart: P1 online, one AES
- * block an entry. */
+/* out[i] = entry index[i] of table i of the stream `at`, where the tables are numbered from `first` on and `each` apart:
+ * the party that has a seed in place of the tables, online, one AES block an entry. */
 void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each,
                    const uint16_t *index, size_t n, unsigned out_bits);
 

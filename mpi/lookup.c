@@ -107,22 +107,19 @@ static void read_rows(const struct pq_context *c, const struct pair_shape *p, si
                       unsigned out_bits)
 {
     const size_t width = pq_ring_bytes(out_bits), stretch = p->dim.len * p->short_each;
-    const uint8_t *from[PQ_ROW_RUN];
-    uint16_t index[PQ_ROW_RUN];
-    for (size_t i = 0; stored && i < some; i++)
-        from[i] = stored + i * p->row_each + delta_row[i] * stretch;
+    if (stored) {
+        const uint8_t *from[PQ_ROW_RUN];
+        for (size_t i = 0; i < some; i++)
+            from[i] = stored + i * p->row_each + delta_row[i] * stretch;
+        pq_table_read_rows(out, from, some, p->short_each, p->dim.len, delta, p->dim.width, out_bits);
+        return;
+    }
     for (size_t k = 0; k < p->dim.len; k++) {
-        const uint8_t *d = delta + k * p->dim.width;
-        uint8_t *to = out + k * p->dim.width * width;
-        if (stored) {
-            pq_table_index(index, d, NULL, 0, some);
-            pq_table_read_rows(to, from, k * p->short_each, index, some, out_bits);
-        } else {
-            pq_table_index(index, delta_row, d, p->low_bits, some);
-            pq_prg_entries(c->role == PQ_P1 ? c->s01 : c->s02, pq_context_at(c, PQ_S_TABLE),
-                           (uint64_t)pair_number(p, r, k) * p->each * 8, (uint64_t)p->row_each * 8, index, some, p->w,
-                           pq_ring_mask(out_bits), to);
-        }
+        uint16_t index[PQ_ROW_RUN];
+        pq_table_index(index, delta_row, delta + k * p->dim.width, p->low_bits, some);
+        pq_prg_entries(c->role == PQ_P1 ? c->s01 : c->s02, pq_context_at(c, PQ_S_TABLE),
+                       (uint64_t)pair_number(p, r, k) * p->each * 8, (uint64_t)p->row_each * 8, index, some, p->w,
+                       pq_ring_mask(out_bits), out + k * p->dim.width * width);
     }
 }
 

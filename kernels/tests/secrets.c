@@ -129,14 +129,15 @@ static void wraps(const struct secret_case *c, const uint8_t *secret)
 /* Halves are secret, the index is what was opened. */
 static void look_up(const struct secret_case *c, const uint8_t *secret)
 {
-    const uint8_t *from[N];
+    enum { ROWS = 3, LEN = N / ROWS };
+    const uint8_t *from[ROWS], opened[N] = { 0, 5, 15, 7 };
     (void)c;
     for (unsigned out_bits = 1; out_bits <= 32; out_bits += out_bits == 1 ? 3 : out_bits) {
         const size_t each = pq_table_bytes(4, pq_entry_bits(out_bits));
         pq_table_read(work[0], part(secret, 0), each, public_index, N, out_bits);
-        for (size_t i = 0; i < N; i++)
-            from[i] = (const uint8_t *)part(secret, 0) + i * each;
-        pq_table_read_rows(work[1], from, 0, public_index, N, out_bits);
+        for (size_t i = 0; i < ROWS; i++)
+            from[i] = (const uint8_t *)part(secret, 0) + i * LEN * each;
+        pq_table_read_rows(work[1], from, ROWS, each, LEN, opened, ROWS, out_bits);
     }
 }
 

@@ -187,13 +187,58 @@ static void wrap_tables_for_every_offset(void **unused)
             }
 }
 
+/* Tables end to end, and rows of them anywhere; the index is not more than a table has entries. */
+static void reading_takes_the_entry(void **unused)
+{
+    enum { ROWS = 5, LEN = 131, STRIDE = 7, INDEX_BITS = 5, GAP = 3 };
+    static const size_t lens[] = { 1, 2, 63, 64, 65, 128, LEN };
+    static uint8_t memory[ROWS * (LEN * 128 + GAP)], index[LEN * STRIDE];
+    static uint16_t wide[LEN];
+    (void)unused;
+    for (size_t i = 0; i < sizeof memory; i++)
+        memory[i] = (uint8_t)next();
+    for (size_t i = 0; i < sizeof index; i++)
+        index[i] = (uint8_t)(next() % (1u << INDEX_BITS));
+    for (size_t k = 0; k < WIDTHS; k++)
+        for (unsigned less = 0; less < 2 && less < widths[k]; less++)
+            for (size_t l = 0; l < sizeof lens / sizeof *lens; l++) {
+                const unsigned w = widths[k], bits = w - less; /* 3 bits lie in entries of 4, 7 in those of 8 */
+                if (pq_entry_bits(bits) != w)
+                    continue;
+                const size_t len = lens[l], each = pq_table_bytes(INDEX_BITS, w);
+                const uint8_t *from[ROWS];
+                uint32_t out[LEN * STRIDE + 1];
+                for (size_t i = 0; i < len; i++)
+                    wide[i] = index[i];
+                memset(out, FILLER, sizeof out);
+                pq_table_read(out, memory, each, wide, len, bits);
+                for (size_t i = 0; i < len; i++)
+                    assert_int_equal(pq_ring_get(out, i, bits),
+                                     pq_table_entry(memory + i * each, index[i], w) & pq_ring_mask(bits));
+                const uint32_t filler = 0x5a5a5a5a & pq_ring_mask(8 * (unsigned)pq_ring_bytes(bits));
+                assert_int_equal(pq_ring_get(out, len, bits), filler);
+
+                for (size_t r = 0; r < ROWS; r++)
+                    from[r] = memory + r * (len * each + GAP);
+                memset(out, FILLER, sizeof out);
+                pq_table_read_rows(out, from, ROWS, each, len, index, STRIDE, bits);
+                for (size_t i = 0; i < len * STRIDE; i++) {
+                    const size_t r = i % STRIDE, table_of_row = i / STRIDE;
+                    uint32_t want = filler; /* between rows */
+                    if (r < ROWS)
+                        want = pq_table_entry(from[r] + table_of_row * each, index[i], w) & pq_ring_mask(bits);
+                    assert_int_equal(pq_ring_get(out, i, bits), want);
+                }
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_stand_lowest_first),       cmocka_unit_test(packing_reduces_and_repeats),
         cmocka_unit_test(rotation_by_every_offset),         cmocka_unit_test(rotation_of_rows_by_every_offset),
         cmocka_unit_test(both_offsets_together),            cmocka_unit_test(masking_subtracts_in_every_lane),
-        cmocka_unit_test(wrap_tables_for_every_offset),
+        cmocka_unit_test(wrap_tables_for_every_offset),     cmocka_unit_test(reading_takes_the_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
