@@ -134,7 +134,9 @@ class Slurm(InFolder):
 
     def test_array(self):
         number = self.submit("--model m --out a.h5 --ranks-per-node 1,2 --threads-per-rank 1,2 -- --seq 8 --repeat 2")
-        self.assertEqual([(j.state, j.code) for j in self.finish(number)], [("COMPLETED", "0")] * 4)
+        ended = [(j.state, j.code) for j in self.finish(number)]
+        logs = "".join(path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("a*.log")))
+        self.assertEqual(ended, [("COMPLETED", "0")] * 4, logs)
         shown = call("env", f"PQ_PROGRAM={PQBERT}", str(JOBS / "collect.sh"), "all.h5",
                      *sorted(map(str, self.folder.glob("a-*.h5"))))
         self.assertIn("4 points, 8 repetitions", shown)
