@@ -109,8 +109,9 @@ wait_for 60 "three idle nodes" three_idle
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe OMP_WAIT_POLICY=passive
-# By the tree (Slurm 22.05 with Open MPI 4.1.4) ranks left MPI_Init before others had reached its last barrier when the
-# cores were busy, and their first messages ended those: 4 of 13 starts beside three busy loops; by the ring none of 15.
+# Without this, or by the tree (Slurm 22.05 with Open MPI 4.1.4), ranks left MPI_Init before others had reached its last
+# barrier when the cores were busy, and their first messages ended those: in 5 of 11 runs of an array of four jobs
+# beside three busy loops; by the ring in none of 15.
 export SLURM_PMIX_FENCE=ring
 status=0
 "$@" || status=$?
