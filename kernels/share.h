@@ -35,4 +35,13 @@ void pq_share_wrap16(uint8_t *rho, const uint16_t *table, const uint8_t *delta, 
 /* dst = src + plus mod 2^8. */
 void pq_share_shift(uint8_t *dst, const uint8_t *src, unsigned plus, size_t n);
 
+/* Asks for `bytes` bytes of an array that are read soon, in loops that go through several arrays chunk by chunk: the
+ * machine sees each as a new beginning. Past the array's end it may be: nothing is read, so no pointer. */
+static inline void pq_share_fetch(const void *array, size_t from, size_t bytes)
+{
+    enum { LINE = 64 };
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const void *)((uintptr_t)array + from + i));
+}
+
 #endif

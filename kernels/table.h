@@ -33,12 +33,12 @@ void pq_table_mask(uint8_t *half, const uint64_t *table, size_t bytes, unsigned 
 void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits);
 
 /* The same for `rows` rows of len tables each, which begin at from[r]: out[k*stride + r] = entry index[k*stride + r] of
- * row r's table k. */
+ * row r's table k. stride in elements, at least `rows`; what lies between rows is left alone. */
 void pq_table_read_rows(void *out, const uint8_t *const *from, size_t rows, size_t each, size_t len,
                         const uint8_t *index, size_t stride, unsigned out_bits);
 
-/* out[i] = entry index[i] of table i of the stream `at`, where the tables are numbered from `first` on and `each` apart:
- * the party that has a seed in place of the tables, online, one AES block an entry. */
+/* out[i] = entry index[i] of table i of the stream `at`, where the tables are numbered from `first` on and `each`
+ * apart: the party that has a seed in place of the tables, online, one AES block an entry. */
 void pq_table_draw(void *out, struct pq_prg *prg, struct pq_address at, size_t first, size_t each,
                    const uint16_t *index, size_t n, unsigned out_bits);
 

@@ -76,15 +76,6 @@ static inline size_t pq_chunk(size_t n, size_t i0)
     return n - i0 < PQ_CHUNK ? n - i0 : PQ_CHUNK;
 }
 
-/* Asks for `bytes` bytes of an array that are read soon, in loops that go through several arrays chunk by chunk: the
- * machine sees each as a new beginning. Past the array's end it may be: nothing is read, so no pointer. */
-static inline void pq_context_fetch(const void *array, size_t from, size_t bytes)
-{
-    enum { LINE = 64 };
-    for (size_t i = 0; i < bytes; i += LINE)
-        __builtin_prefetch((const void *)((uintptr_t)array + from + i));
-}
-
 /* PRG elements [first, first + n) of `bytes` bytes each. */
 static inline void pq_context_fill(const struct pq_context *c, struct pq_prg *prg, unsigned stream, size_t bytes,
                                    size_t first, size_t n, void *out)

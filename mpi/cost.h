@@ -13,7 +13,7 @@ struct pq_cost {
     enum pq_operation operation;
     struct pq_tally party[PQ_ROLES];  /* of one rank */
     struct pq_stage stage[PQ_ROLES];  /* count what P1 and P2 are sent */
-    struct pq_held { uint64_t now, peak; } kept[2], brief[2]; /* bytes of values at P1 and P2, as in pq_context */
+    struct pq_room { uint64_t now, peak; } kept[2], brief[2]; /* bytes of values at P1 and P2, as in pq_context */
     unsigned generation, turn;
     uint64_t message_peak;            /* bytes of the longest exchange: P1 and P2 keep room for both messages */
     struct pq_draws draws[PQ_ROLES];  /* what P1 and P2 draw in bulk */
@@ -90,21 +90,21 @@ static inline void pq_cost_draw(struct pq_cost *c, unsigned stream, size_t width
     pq_draws_plan(&c->draws[PQ_P2], c->engine.op, stream, width, first, n);
 }
 
-static inline void pq_held_add(struct pq_held *h, size_t bytes)
+static inline void pq_room_add(struct pq_room *r, size_t bytes)
 {
-    h->now += (bytes + 63) / 64 * 64;
-    h->peak = h->now > h->peak ? h->now : h->peak;
+    r->now += (bytes + 63) / 64 * 64;
+    r->peak = r->now > r->peak ? r->now : r->peak;
 }
 
 /* Values in P1's and P2's memory that pq_context_alloc gives, and those that pq_context_keep does. */
 static inline void pq_cost_hold(struct pq_cost *c, size_t bytes)
 {
-    pq_held_add(&c->brief[c->turn], bytes);
+    pq_room_add(&c->brief[c->turn], bytes);
 }
 
 static inline void pq_cost_keep(struct pq_cost *c, size_t bytes)
 {
-    pq_held_add(&c->kept[c->generation], bytes);
+    pq_room_add(&c->kept[c->generation], bytes);
 }
 
 /* Inside a party: this rank sends its `bytes` to each of the other ranks. */

@@ -57,7 +57,7 @@ struct pq_lifted pq_lift_online(struct pq_engine *e, struct pq_add h)
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
-        pq_context_fetch(mask, i + PQ_CHUNK, PQ_CHUNK);
+        pq_share_fetch(mask, i + PQ_CHUNK, PQ_CHUNK);
         pq_share_shift(y.delta + i, share + i, shift, m);
         pq_ring_sub(y.delta + i, y.delta + i, mask + i, m, PQ_HIDDEN_BITS);
         pq_opening_put(&deltas, i, y.delta + i, m);

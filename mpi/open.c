@@ -2,6 +2,7 @@
 
 #include "../kernels/bits.h"
 #include "../kernels/ring.h"
+#include "../kernels/share.h"
 
 #include <string.h>
 
@@ -29,7 +30,7 @@ void pq_opening_swap(struct pq_opening *o)
 void pq_opening_add(const struct pq_opening *o, size_t i, void *own, size_t m)
 {
     _Alignas(4) uint8_t other[4 * PQ_CHUNK];
-    pq_context_fetch(o->in, pq_bits_bytes(i + PQ_CHUNK, o->bits), pq_bits_bytes(PQ_CHUNK, o->bits));
+    pq_share_fetch(o->in, pq_bits_bytes(i + PQ_CHUNK, o->bits), pq_bits_bytes(PQ_CHUNK, o->bits));
     pq_bits_unpack(other, o->in + pq_bits_bytes(i, o->bits), m, o->bits);
     pq_ring_add(own, own, other, m, o->bits);
     pq_link_opened(o->link, own, m, o->bits, o->n);
@@ -44,7 +45,7 @@ void pq_open_masked(struct pq_context *c, void *delta, const void *share, const 
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
         uint8_t *d = (uint8_t *)delta + i * width;
-        pq_context_fetch(mask, (i + PQ_CHUNK) * width, PQ_CHUNK * width);
+        pq_share_fetch(mask, (i + PQ_CHUNK) * width, PQ_CHUNK * width);
         pq_ring_sub(d, (const uint8_t *)share + i * width, (const uint8_t *)mask + i * width, m, bits);
         pq_opening_put(&o, i, d, m);
     }

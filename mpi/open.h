@@ -19,6 +19,7 @@ void pq_open_masked(struct pq_context *c, void *delta, const void *share, const 
 
 /* The same in steps, for operations that do several things in one pass over memory: begin, put every chunk of the own
  * masked shares (pq_ring_bytes(bits) wide), swap, add the peer's to every chunk of them, which opens them.
+ * Shares of one bit are added mod 2, that is, by exclusive or.
  * i: the chunk's first element, a multiple of PQ_CHUNK; chunks from any thread. The next opening may begin, and be put
  * into, before this one's values are added; it is swapped after. P1, P2. ceil(n*bits/8) bytes each way, 1 round. */
 struct pq_opening { struct pq_link *link; uint8_t *out; const uint8_t *in; size_t n; unsigned bits; };

@@ -90,7 +90,7 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
     struct pq_opening deltas = pq_opening_begin(c, n, b);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        pq_context_fetch(mask, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+        pq_share_fetch(mask, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
         pq_share_hide_code(delta + i, code + i, mask + i, own_shift, b, pq_chunk(n, i));
         pq_opening_put(&deltas, i, delta + i, pq_chunk(n, i));
     }
@@ -102,8 +102,8 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
         const size_t m = pq_chunk(n, i);
-        pq_context_fetch(carry, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
-        pq_context_fetch(sign, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+        pq_share_fetch(carry, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+        pq_share_fetch(sign, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
         pq_opening_add(&bits, i, rho + i, m);
         pq_share_carry(g + i * width, carry + i, sign + i, rho + i, high, m);
         pq_opening_put(&highs, i, g + i * width, m);

@@ -81,7 +81,7 @@ struct pq_opening pq_wrap_open(struct pq_context *c, size_t first, const struct 
         uint16_t index[PQ_CHUNK];
         pq_opening_add(deltas, i, own + i, m);
         if (words) {
-            pq_context_fetch(words, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+            pq_share_fetch(words, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
             pq_share_wrap16(rho + i, words + i, own + i, m);
         } else {
             pq_table_index(index, own + i, NULL, 0, m);
