@@ -88,7 +88,8 @@ class Cli(InFolder):
         for line in ("frob^nicate", "results sh^ow", "results merge --fo^rce", "cost --fr^ob"):
             self.mistake(line, "?")
         self.mistake("model", "synth", "info")
-        self.mistake("model frob", "synth", "info")
+        for line in ("model frob", "model sy^nth"):
+            self.mistake(line, "synth", "info")
         self.mistake("model info", "PREFIX")
         self.mistake("results", "command")
         self.mistake("results show", "FILE")
