@@ -134,9 +134,10 @@ class Run:
                 os.unlink(plan.state_path())
         self.load(network, name)
 
-    def load(self, network, stage):
-        """What a finished stage left."""
-        network.load_state_dict(torch.load(os.path.join(self.o.work, f"{stage}.pt"), map_location=self.o.device))
+    def load(self, network, stage, folder=None):
+        """What a finished stage left, in another run's work folder or this one's."""
+        path = os.path.join(folder or self.o.work, f"{stage}.pt")
+        network.load_state_dict(torch.load(path, map_location=self.o.device))
         network.eval()
 
     def student_of(self, stage):
@@ -162,13 +163,11 @@ class Run:
         return np.load(path)
 
     def teacher(self):
-        folder = self.o.teacher_work or self.o.work
-        network = self.network(self.o.dropout)
-        if self.o.teacher_work:
-            network.load_state_dict(torch.load(os.path.join(folder, "teacher.pt"), map_location=self.o.device))
-            return network.eval()
         settle(self.o.seed)
         network = self.network(self.o.dropout)
+        if self.o.teacher_work:
+            self.load(network, "teacher", self.o.teacher_work)
+            return network
         if self.o.checkpoint:
             missing = checkpoint.load(self.o.checkpoint, network)
             print("from", self.o.checkpoint, *(["without", ", ".join(missing)] if missing else []), flush=True)
