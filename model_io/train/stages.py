@@ -46,7 +46,8 @@ def _groups(network, plan):
             {"params": steps, "base": plan.step_rate, "weight_decay": 0.0}]
 
 
-def _write(path, state):
+def store(path, state):
+    """Whole or not at all."""
     torch.save(state, path + ".part")
     os.replace(path + ".part", path)
 
@@ -95,9 +96,9 @@ def learn(network, data, loss_of, plan, evaluate=None, pipeline=None):
                   f"{left / 60:.0f} minutes left", flush=True)
         stop = plan.stop_after is not None and done >= plan.stop_after
         if step % plan.save_every == 0 or step in ends or stop:
-            _write(plan.state_path(), {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
-                                       "random": torch.get_rng_state(), "step": step,
-                                       "pipeline": pipeline.state() if pipeline else None})
+            store(plan.state_path(), {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
+                                      "random": torch.get_rng_state(), "step": step,
+                                      "pipeline": pipeline.state() if pipeline else None})
         if stop:
             return False
         if step in ends and evaluate:

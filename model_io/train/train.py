@@ -23,7 +23,7 @@ from integer import Integer
 from network import Network
 from pipeline import Pipeline, integer_logits, sample
 from quantisers import Weights
-from stages import Plan, describe, distil, learn, logits_of, settle, supervised, switch_on
+from stages import Plan, describe, distil, learn, logits_of, settle, store, supervised, switch_on
 from wordpiece import Tokenizer, learn_words
 
 EPOCHS = {"teacher": 8, "activations": 2, "weights": 8, "pipeline": 0}
@@ -128,8 +128,7 @@ class Run:
             if not learn(network, self.train, loss_of, plan, lambda: self.accuracy(lambda d: logits_of(network, d)),
                          pipeline):
                 sys.exit(f"{name}: stopped as asked")
-            torch.save(network.state_dict(), done + ".part")
-            os.replace(done + ".part", done)
+            store(done, network.state_dict())
             if os.path.exists(plan.state_path()):
                 os.unlink(plan.state_path())
         self.load(network, name)
