@@ -53,6 +53,8 @@ static const _Alignas(64) uint16_t even_words[32] = {
     MAC_MEM("12" left, 24, c3, 31) MAC_MEM("16" left, 24, c4, 28) MAC_MEM("20" left, 24, c5, 29)                    \
     MAC_MEM("24" left, 24, c6, 30) MAC_MEM("28" left, 24, c7, 31)
 
+/* The loop over pairs of k; it begins a cache line, or its speed would depend on where the linker puts it. */
+#define LOOP ".p2align 6\n1:\n\t"
 #define NEXT "add $32, %[l]\n\tadd $64, %[r]\n\tdec %[p]\n\tjnz 1b\n\t"
 
 /* The tiles. l: left panel, r: right block, both at the first pair of k; pairs >= 1 of them; step: bytes to the next
@@ -62,7 +64,7 @@ static const _Alignas(64) uint16_t even_words[32] = {
 static void tile_8x3(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
 {
     __asm__ volatile(ZERO(FIRST_24)
-                     "1:\n\t"
+                     LOOP
                      LOAD("(%[r])", 24) LOAD("(%[r],%[s])", 25) LOAD("(%[r],%[s],2)", 26)
                      "prefetcht0 (%[l],%[f])\n\t"
                      ROW3(0, 27, 0, 1, 16) ROW3(1, 28, 2, 3, 17) ROW3(2, 27, 4, 5, 18) ROW3(3, 28, 6, 7, 19)
@@ -77,7 +79,7 @@ static void tile_8x3(uint16_t *t, const char *l, const char *r, size_t pairs, si
 static void tile_8x2(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
 {
     __asm__ volatile(ZERO(FIRST_16)
-                     "1:\n\t"
+                     LOOP
                      LOAD("(%[r])", 24) LOAD("(%[r],%[s])", 25)
                      "prefetcht0 (%[l],%[f])\n\t"
                      ROW2(0, 26, 0, 1) ROW2(1, 27, 2, 3) ROW2(2, 28, 4, 5) ROW2(3, 29, 6, 7)
@@ -92,7 +94,7 @@ static void tile_8x2(uint16_t *t, const char *l, const char *r, size_t pairs, si
 static void tile_24x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
 {
     __asm__ volatile(ZERO(FIRST_24)
-                     "1:\n\t"
+                     LOOP
                      LOAD("(%[r])", 24)
                      "prefetcht0 (%[l],%[f0])\n\tprefetcht0 (%[l],%[f1])\n\tprefetcht0 (%[l],%[f2])\n\t"
                      PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
@@ -109,7 +111,7 @@ static void tile_24x1(uint16_t *t, const char *l, const char *r, size_t pairs, s
 static void tile_16x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
 {
     __asm__ volatile(ZERO(FIRST_16)
-                     "1:\n\t"
+                     LOOP
                      LOAD("(%[r])", 24)
                      "prefetcht0 (%[l],%[f0])\n\tprefetcht0 (%[l],%[f1])\n\t"
                      PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
@@ -125,7 +127,7 @@ static void tile_8x1(uint16_t *t, const char *l, const char *r, size_t pairs, si
 {
     (void)step;
     __asm__ volatile(ZERO(FIRST_8)
-                     "1:\n\t"
+                     LOOP
                      LOAD("(%[r])", 24)
                      "prefetcht0 (%[l],%[f0])\n\t"
                      PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)

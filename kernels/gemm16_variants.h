@@ -28,6 +28,12 @@ void pq_gemm16_avx512bw_multiply(const void *left, const void *right, uint16_t *
 void pq_gemm16_avx512vnni_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
                                    size_t depth, size_t m, size_t z_stride);
 
+/* gemm16_strassen.c: left operand as avx512vnni's; the right one with its sums beside it, where there are columns enough. */
+size_t pq_gemm16_strassen_right_bytes(size_t depth, size_t m);
+void pq_gemm16_strassen_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride);
+void pq_gemm16_strassen_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
+                                 size_t depth, size_t m, size_t z_stride);
+
 /* gemm16_amx.c: both operands cut into tiles of their low and of their high bytes. */
 size_t pq_gemm16_amx_left_bytes(size_t n, size_t depth);
 void pq_gemm16_amx_left_pack(void *dst, const uint16_t *src, size_t n, size_t depth, size_t row_stride,

@@ -67,9 +67,13 @@ static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed
 {
     if (!p->rows.count) /* more ranks than rows: nothing to do here */
         return;
-    void *right = pq_context_alloc(c, c->gemm->right_bytes(p->in, tokens));
-    c->gemm->right_pack(right, x, p->in, tokens, tokens);
-    pq_gemm16_run(c->gemm, p->left[which], right, z, p->rows.count, p->in, tokens, tokens);
+    void *right = pq_context_alloc(c, c->gemm->right_bytes(p->slice, tokens));
+    for (size_t k = 0; k < p->in; k += p->slice) {
+        const size_t depth = p->in - k < p->slice ? p->in - k : p->slice;
+        c->gemm->right_pack(right, x + k * tokens, depth, tokens, tokens);
+        pq_gemm16_run(c->gemm, (const char *)p->left[which] + k / p->slice * p->slice_bytes, right, z, p->rows.count,
+                      depth, tokens, tokens);
+    }
 }
 
 static const struct pq_linear *model_linear(const struct pq_engine *e, uint32_t layer, enum pq_linear_id id)
@@ -139,6 +143,7 @@ struct pq_add pq_linear_cost(struct pq_engine *e, struct pq_rss x, uint32_t laye
     pq_product_cost(c, dim.first, n, (published ? 2 : 1) * (uint64_t)n * p.in);
     if (!published)
         pq_cost_at(c, PQ_P0, PQ_OFFLINE)->multiply_adds += (uint64_t)n * p.in;
-    pq_cost_hold(c, (published ? 2 : 1) * 2 * p.in * ((tokens + 15) / 16 * 16)); /* the packed input */
+    /* a slice of the input, packed, with the sums that a kernel may put beside it */
+    pq_cost_hold(c, (published ? 2 : 1) * 4 * pq_weights_slice(p.in) * ((tokens + 15) / 16 * 16));
     return (struct pq_add){ .dim = dim, .bits = PQ_LINEAR_BITS };
 }

@@ -41,6 +41,13 @@ struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t 
     return pq_split(out, ranks, j);
 }
 
+size_t pq_weights_slice(size_t in)
+{
+    enum { MOST = 768 };
+    const size_t slices = (in + MOST - 1) / MOST;
+    return slices > 1 ? ((in + slices - 1) / slices + 7) / 8 * 8 : in;
+}
+
 static const struct pq_linear *linear_of(const struct pq_model *m, size_t number)
 {
     size_t layers = m->shape.layers;
@@ -71,9 +78,13 @@ static void fill(uint16_t *w, struct pq_prg *prg, uint32_t setup, size_t number,
 
 static void pack(struct pq_weights *w, struct pq_packed *p, int which, const struct pq_gemm16 *g, const uint16_t *src)
 {
-    p->left_bytes = g->left_bytes(p->rows.count, p->in);
+    p->slice = pq_weights_slice(p->in);
+    p->slice_bytes = (g->left_bytes(p->rows.count, p->slice) + 63) / 64 * 64;
+    p->left_bytes = (p->in + p->slice - 1) / p->slice * p->slice_bytes;
     p->left[which] = pq_alloc(p->left_bytes);
-    g->left_pack(p->left[which], src, p->rows.count, p->in, p->in, 1);
+    for (size_t k = 0; k < p->in; k += p->slice)
+        g->left_pack((char *)p->left[which] + k / p->slice * p->slice_bytes, src + k, p->rows.count,
+                     p->in - k < p->slice ? p->in - k : p->slice, p->in, 1);
     w->bytes += p->left_bytes;
 }
 

@@ -129,12 +129,24 @@ static void equals_reference_beyond_one_block(void **unused)
     try_size(9, 3, 512, 1, 5);
 }
 
+/* Depths and columns that are halved (gemm16_strassen.c), with a single panel, ragged rows, columns over, short chunks. */
+static void equals_reference_in_halves(void **unused)
+{
+    (void)unused;
+    static const size_t rows[] = { 1, 8, 9, 16, 23, 64, 65, 137 }, depths[] = { 384, 388, 392, 768, 776, 1544, 1552 };
+    static const size_t columns[] = { 64, 65, 96, 127, 128, 193 };
+    for (size_t n = 0; n < sizeof rows / sizeof *rows; n++)
+        for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
+            for (size_t m = 0; m < sizeof columns / sizeof *columns; m++)
+                try_size(rows[n], depths[d], columns[m], (int)((n + d) % 3), m % 3);
+}
+
 /* The signed instructions' edge: two products of -32768 by itself reach 2^31. */
 static void equals_reference_on_extremes(void **unused)
 {
     (void)unused;
     static const uint16_t values[] = { 0x0000, 0x7fff, 0x8000, 0xffff };
-    const size_t n = 17, depth = 3072, m = 35;
+    const size_t n = 17, depth = 3072, m = 99;
     for (int a = 0; a < 4; a++)
         for (int b = 0; b < 4; b++) {
             struct product p = prepare(n, depth, m, 0, 0);
@@ -155,14 +167,15 @@ static void equals_reference_on_extremes(void **unused)
 static void rows_can_be_split(void **unused)
 {
     (void)unused;
-    static const size_t columns[] = { 5, 16, 37, 64 };
-    for (size_t c = 0; c < 4; c++)
+    static const struct { size_t depth, m; } sizes[] = { { 65, 5 }, { 65, 16 }, { 65, 37 }, { 65, 64 }, { 400, 130 } };
+    for (size_t c = 0; c < sizeof sizes / sizeof *sizes; c++)
         for (size_t panels = 1; panels <= 9; panels += 2) {
-            size_t n = 133, step = panels * tested->row_block, i0 = n / step * step, m = columns[c];
-            struct product p = prepare(n, 65, m, 1, 2);
+            size_t n = 133, step = panels * tested->row_block, i0 = n / step * step, depth = sizes[c].depth;
+            size_t m = sizes[c].m;
+            struct product p = prepare(n, depth, m, 1, 2);
             for (;; i0 -= step) {
                 size_t i1 = i0 + step < n ? i0 + step : n;
-                tested->multiply(p.left, p.right, p.z, i0, i1, n, 65, m, p.z_stride);
+                tested->multiply(p.left, p.right, p.z, i0, i1, n, depth, m, p.z_stride);
                 if (i0 == 0)
                     break;
             }
@@ -200,8 +213,8 @@ static void any_number_of_threads(void **unused)
     /* from more than there are panels down to one: LLVM's runtime leaks when a team grows, and LeakSanitizer tells */
     for (int threads = 33; threads >= 1; threads /= 2) {
         omp_set_num_threads(threads);
-        struct product p = prepare(203, 300, 96, 0, 1); /* enough work that it is shared */
-        pq_gemm16_run(tested, p.left, p.right, p.z, 203, 300, 96, p.z_stride);
+        struct product p = prepare(203, 400, 96, 0, 1); /* enough work that it is shared */
+        pq_gemm16_run(tested, p.left, p.right, p.z, 203, 400, 96, p.z_stride);
         expect_equal(&p);
         p = prepare(5, 6, 7, 0, 1); /* and too little */
         pq_gemm16_run(tested, p.left, p.right, p.z, 5, 6, 7, p.z_stride);
@@ -227,6 +240,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(equals_reference_on_extremes),      cmocka_unit_test(rows_can_be_split),
         cmocka_unit_test(repeats_accumulate),                cmocka_unit_test(empty_products_change_nothing),
         cmocka_unit_test(any_number_of_threads),             cmocka_unit_test(can_be_forced_by_name),
+        cmocka_unit_test(equals_reference_in_halves),
     };
     if (argc != 2) {
         fprintf(stderr, "usage: test_gemm16 VARIANT\n");
