@@ -159,9 +159,9 @@ static void tile_and_sub(uint16_t *t, const char *l, const char *r, size_t pairs
 }
 
 /* Two panels of a chunk: the left operands of the seven products, the sums to be made beside products 0 to 3, and
- * what is fetched beside 3 to 6: the four halves of the panels that come after this block. */
+ * what is fetched meanwhile: the four halves of the panels that come after this block. */
 struct lefts {
-    const char *of[PRODUCTS], *soon[PRODUCTS];
+    const char *of[PRODUCTS], *soon[4];
     struct sum sum[SUMS];
 };
 
@@ -171,7 +171,7 @@ static struct lefts lefts_of(const char *a1, const char *a2, char *s, const char
     char *s1 = s, *s2 = s + bytes, *s3 = s + 2 * bytes, *s4 = s + 3 * bytes;
     return (struct lefts){
         { a1, a1 + bytes, a2 + bytes, s1, s2, s4, s3 },
-        { a1, a1 + bytes, a2 + bytes, soon, soon + bytes, soon + panel, soon + panel + bytes },
+        { soon, soon + bytes, soon + panel, soon + panel + bytes },
         { { s1, a2, a2 + bytes }, { s2, s1, a1 }, { s4, a1 + bytes, s2 }, { s3, a1, a2 } },
     };
 }
@@ -203,6 +203,14 @@ static void add_up(uint16_t *z, size_t z_stride, const uint16_t *t, size_t rows)
     }
 }
 
+/* Bytes from a left operand to what is fetched beside it: one of the four halves beside every fourth part of a block's
+ * products, so that memory is asked evenly. Otherwise 0, the operand itself. */
+static size_t ahead_of(const struct lefts *l, size_t p, size_t number, size_t of)
+{
+    const size_t part = 4 * (number + 1) / of;
+    return part > 4 * number / of ? (size_t)((uintptr_t)l->soon[part - 1] - (uintptr_t)l->of[p]) : 0;
+}
+
 /* BLOCK panels (rows rows) times all groups of one chunk. */
 static void multiply_block(const struct lefts *l, const char *right, uint16_t *z, size_t rows, size_t half,
                            size_t groups, size_t z_stride)
@@ -214,7 +222,7 @@ static void multiply_block(const struct lefts *l, const char *right, uint16_t *z
         for (size_t p = 0; p < PRODUCTS; p++, right += 2 * step)
             for (size_t i = 0; i * TWO < rows; i++) {
                 const char *of = l[i].of[p];
-                const size_t ahead = g ? 0 : (size_t)((uintptr_t)l[i].soon[p] - (uintptr_t)of);
+                const size_t ahead = ahead_of(&l[i], p, g * PRODUCTS + p, groups * PRODUCTS);
                 if (p == PRODUCTS - 1)
                     fetch_tile(z + i * TWO * z_stride, z_stride, least(rows - i * TWO, TWO), GROUP);
                 if (g || p >= SUMS)
@@ -235,7 +243,9 @@ static void multiply_grouped(const char *left, const char *right, uint16_t *z, s
     const size_t panel = pq_gemm16_panel_bytes(depth);
     for (size_t p = 0; p < depth / 4; p += MOST) {
         const size_t half = least(depth / 4 - p, MOST), bytes = half * PAIR_LEFT;
-        const char *here = left + 2 * p * PAIR_LEFT, *next = here + 2 * bytes;
+        const char *here = left + 2 * p * PAIR_LEFT;
+        /* after the last chunk what lies behind this operand: often the next slice of a deep one (weights.h) */
+        const char *next = p + half < depth / 4 ? here + 2 * bytes : left + pq_gemm16_ceil(rows, PQ_PANEL_ROWS) * panel;
         for (size_t i0 = 0; i0 < rows; i0 += BLOCK * PQ_PANEL_ROWS) {
             const size_t some = least(rows - i0, BLOCK * PQ_PANEL_ROWS), left_over = rows - i0 - some;
             struct lefts l[BLOCK / 2];

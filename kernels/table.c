@@ -223,12 +223,12 @@ void pq_table_index(uint16_t *index, const uint8_t *high, const uint8_t *low, un
  * within a line every line is fetched, also beyond the last table: what the caller has stored there is read next
  * (2.8 ns a table of 32 bytes in runs of 256; 3.6 where each run starts afresh). Past the end nothing is read, so no
  * pointer. */
-enum { AHEAD = 96, LINE = 64 };
+enum { AHEAD = 96, AHEAD_BYTES = 9216, LINE = 64 };
 
 static inline void fetch(const uint8_t *tables, size_t each, const uint16_t *index, size_t i, size_t n, unsigned bits)
 {
     const size_t soon = i + AHEAD, known = soon < n ? soon : i;
-    const size_t on = each > LINE ? known * each + ((size_t)index[known] * bits >> 3) : soon * each;
+    const size_t on = each > LINE ? known * each + ((size_t)index[known] * bits >> 3) : i * each + AHEAD_BYTES;
     const uintptr_t at = (uintptr_t)tables + on;
     __builtin_prefetch((const void *)at, 0, 3);
 }
