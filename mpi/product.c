@@ -31,68 +31,61 @@ static struct layout layout_of(const struct pq_engine *e, struct pq_dim qkv)
     return (struct layout){ qkv.len / (3 * head_dim), head_dim, e->plan.seq, e->plan.batch, qkv.width };
 }
 
-/* One packed product per group: z_g += L R, the terms stacked along the depth. */
+/* A group's product, z += L R for each term: element (i, k) of L at x + left.at + i*left.row + k*left.col, element
+ * (k, j) of R at y + right.at + k*right.row + j. Operands are packed from where they lie; only a sum is made first. */
 struct shape { size_t n, depth, m; };
+struct place { size_t at, row, col; };
 
-/* dst[terms*depth][m] = for each term y (+ plus), from rows of `stride` elements */
-static void stack_right(uint16_t *dst, const struct terms *t, size_t at, size_t stride, struct shape s)
-{
-    for (int k = 0; k < t->count; k++)
-        for (size_t d = 0; d < s.depth; d++) {
-            const uint16_t *y = t->y[k] + at + d * stride;
-            if (t->plus[k])
-                pq_ring_add(dst, y, t->plus[k] + at + d * stride, s.m, 16);
-            else
-                memcpy(dst, y, 2 * s.m);
-            dst += s.m;
-        }
-}
-
-struct scratch { uint16_t *left_rows, *right_rows; void *left, *right; };
+struct scratch { void *left, *right; uint16_t *sum; };
 
 static size_t scratch_bytes(const struct pq_gemm16 *g, struct shape s)
 {
-    return 2 * (2 * s.depth * (s.n + s.m)) + g->left_bytes(s.n, 2 * s.depth) + g->right_bytes(2 * s.depth, s.m) + 256;
+    return 2 * s.depth * s.m + g->left_bytes(s.n, s.depth) + g->right_bytes(s.depth, s.m) + 192;
 }
 
 static struct scratch scratch_at(uint8_t *base, const struct pq_gemm16 *g, struct shape s)
 {
     struct scratch x;
     x.left = base;
-    x.right = base + (g->left_bytes(s.n, 2 * s.depth) + 63) / 64 * 64;
-    x.left_rows = (uint16_t *)((uint8_t *)x.right + (g->right_bytes(2 * s.depth, s.m) + 63) / 64 * 64);
-    x.right_rows = x.left_rows + 2 * s.depth * s.n;
+    x.right = base + (g->left_bytes(s.n, s.depth) + 63) / 64 * 64;
+    x.sum = (uint16_t *)((uint8_t *)x.right + (g->right_bytes(s.depth, s.m) + 63) / 64 * 64);
     return x;
 }
 
+static void add_terms(const struct pq_gemm16 *g, const struct terms *t, struct shape s, struct place left,
+                      struct place right, struct scratch scratch, uint16_t *z, size_t z_stride)
+{
+    for (int i = 0; i < t->count; i++) {
+        const uint16_t *y = t->y[i] + right.at;
+        size_t row = right.row;
+        if (t->plus[i]) {
+            for (size_t k = 0; k < s.depth; k++)
+                pq_ring_add(scratch.sum + k * s.m, y + k * row, t->plus[i] + right.at + k * row, s.m, 16);
+            y = scratch.sum;
+            row = s.m;
+        }
+        g->left_pack(scratch.left, t->x[i] + left.at, s.n, s.depth, left.row, left.col);
+        g->right_pack(scratch.right, y, s.depth, s.m, row);
+        g->multiply(scratch.left, scratch.right, z, 0, s.n, s.n, s.depth, s.m, z_stride);
+    }
+}
+
+/* Queries of a head as columns, its keys as rows. */
 static void scores_group(const struct pq_context *c, struct layout l, const struct terms *t, size_t head, size_t b,
                          struct scratch s, uint16_t *z)
 {
-    const struct shape sh = { l.seq, l.head_dim, l.seq };
-    const size_t q = head * 3 * l.head_dim * l.tokens + b * l.seq, k = q + l.head_dim * l.tokens,
-                 depth = (size_t)t->count * sh.depth;
-    for (int i = 0; i < t->count; i++) /* L^T: [terms*head_dim][keys] */
-        for (size_t d = 0; d < l.head_dim; d++)
-            memcpy(s.left_rows + ((size_t)i * l.head_dim + d) * l.seq, t->x[i] + k + d * l.tokens, 2 * l.seq);
-    stack_right(s.right_rows, t, q, l.tokens, sh);
-    c->gemm->left_pack(s.left, s.left_rows, sh.n, depth, 1, l.seq);
-    c->gemm->right_pack(s.right, s.right_rows, depth, sh.m, sh.m);
-    c->gemm->multiply(s.left, s.right, z, 0, sh.n, sh.n, depth, sh.m, sh.m);
+    const size_t q = head * 3 * l.head_dim * l.tokens + b * l.seq, k = q + l.head_dim * l.tokens;
+    add_terms(c->gemm, t, (struct shape){ l.seq, l.head_dim, l.seq }, (struct place){ k, 1, l.tokens },
+              (struct place){ q, l.tokens, 1 }, s, z, l.seq);
 }
 
+/* A head's values times the probabilities of its group. */
 static void context_group(const struct pq_context *c, struct layout l, const struct terms *t, size_t head, size_t b,
                           struct scratch s, uint16_t *z)
 {
-    const struct shape sh = { l.head_dim, l.seq, l.seq };
     const size_t v = (head * 3 + 2) * l.head_dim * l.tokens + b * l.seq, p = (head * l.batch + b) * l.seq * l.seq;
-    const size_t depth = (size_t)t->count * sh.depth;
-    for (size_t d = 0; d < l.head_dim; d++) /* L: [head_dim][terms*keys] */
-        for (int i = 0; i < t->count; i++)
-            memcpy(s.left_rows + d * depth + (size_t)i * l.seq, t->x[i] + v + d * l.tokens, 2 * l.seq);
-    stack_right(s.right_rows, t, p, l.seq, sh);
-    c->gemm->left_pack(s.left, s.left_rows, sh.n, depth, depth, 1);
-    c->gemm->right_pack(s.right, s.right_rows, depth, sh.m, sh.m);
-    c->gemm->multiply(s.left, s.right, z, 0, sh.n, sh.n, depth, sh.m, l.tokens);
+    add_terms(c->gemm, t, (struct shape){ l.head_dim, l.seq, l.seq }, (struct place){ v, l.tokens, 1 },
+              (struct place){ p, l.seq, 1 }, s, z, l.tokens);
 }
 
 /* z += the party's terms, over all groups; is_scores or context. */
