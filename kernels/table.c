@@ -1,7 +1,9 @@
 #include "table.h"
 #include "clones.h"
+#include "machine.h"
 #include "ring.h"
 #include "status.h"
+#include "table_variants.h"
 
 #include <string.h>
 
@@ -118,9 +120,15 @@ static void rotate_rows_of_4(uint64_t *restrict dst, const uint64_t *restrict sr
     }
 }
 
-/* `rows` strings of `words` words each, all rotated by the same number of bits. */
-static void rotate_rows(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits)
+/* `rows` strings of `words` words each, all rotated by the same number of bits, a multiple of w. */
+static void rotate_rows(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, unsigned w, uint32_t bits)
 {
+#if defined(__x86_64__)
+    if (words <= 8 && w >= 4 && pq_cpu_vbmi()) {
+        pq_table_rotate_vbmi(dst, src, rows, words, bits);
+        return;
+    }
+#endif
     switch (words) {
     case 1: rotate_rows_of_1(dst, src, rows, bits); break;
     case 2: rotate_rows_of_2(dst, src, rows, bits); break;
@@ -135,14 +143,14 @@ void pq_table_rotate(uint64_t *dst, const uint64_t *table, unsigned index_bits, 
 {
     const size_t words = words_of(index_bits, w);
     PQ_ASSERT(words <= MAX_WORDS);
-    rotate_rows(dst, table, 1, words, (offset & pq_ring_mask(index_bits)) * w);
+    rotate_rows(dst, table, 1, words, w, (offset & pq_ring_mask(index_bits)) * w);
 }
 
 void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsigned b, unsigned w, uint32_t offset)
 {
     const size_t words = ((size_t)w << b) / 64;
     PQ_ASSERT(words >= 1 && words <= MAX_WORDS);
-    rotate_rows(dst, table, (size_t)1 << a, words, (offset & pq_ring_mask(b)) * w);
+    rotate_rows(dst, table, (size_t)1 << a, words, w, (offset & pq_ring_mask(b)) * w);
 }
 
 /* Subtraction in every w-bit lane of a word at once: the lanes' top bits are kept from borrowing. */
