@@ -3,13 +3,31 @@
 #include "../kernels/ring.h"
 #include "../kernels/table.h"
 
-enum { MAX_TABLE_WORDS = 2048, AT_ONCE = 64 }; /* 2^12 entries of 32 bits; tables whose halves are drawn together */
+#include <string.h>
+
+enum { MAX_TABLE_WORDS = 2048, AT_ONCE = 64 }; /* 2^12 entries of 32 bits; tables that are made and masked together */
+
+/* `some` tables from element e on, one after the other; what make pads a table of less than 8 bytes with is dropped. */
+static void make_tables(uint64_t *tables, size_t e, size_t some, size_t each,
+                        void (*make)(uint64_t *table, size_t i, const void *user), const void *user)
+{
+    for (size_t i = 0; i < some; i++) {
+        uint64_t small;
+        if (each >= 8) {
+            make(tables + i * each / 8, e + i, user);
+        } else {
+            make(&small, e + i, user);
+            memcpy((uint8_t *)tables + i * each, &small, each);
+        }
+    }
+}
 
 void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned w,
                     void (*make)(uint64_t *table, size_t i, const void *user), const void *user)
 {
-    const size_t chunk = pq_stage_chunk(each);
-    PQ_ASSERT(each <= MAX_TABLE_WORDS * sizeof(uint64_t));
+    const size_t chunk = pq_stage_chunk(each), room = MAX_TABLE_WORDS * sizeof(uint64_t) / each;
+    const size_t at_once = room < AT_ONCE ? room : AT_ONCE;
+    PQ_ASSERT(room && (each < 8 || each % 8 == 0));
     for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
         struct pq_prg *prg = role == PQ_P1 ? c->s02 : c->s01;
         const size_t held = pq_held(role, first, n, PQ_RUN);
@@ -17,17 +35,14 @@ void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t 
             const size_t m = held - k0 < chunk ? held - k0 : chunk;
             uint8_t *dst = pq_stage_reserve(pq_stage_of(c, role), m * each);
 #pragma omp parallel for schedule(static)
-            for (size_t k = 0; k < m; k += AT_ONCE) {
-                uint64_t table[MAX_TABLE_WORDS];
-                for (size_t j = k, some; j < m && j < k + AT_ONCE; j += some) {
+            for (size_t k = 0; k < m; k += at_once) {
+                uint64_t tables[MAX_TABLE_WORDS];
+                for (size_t j = k, some; j < m && j < k + at_once; j += some) {
                     const size_t e = pq_held_element(role, first, k0 + j, PQ_RUN);
-                    some = pq_run_at(e, (k + AT_ONCE < m ? k + AT_ONCE : m) - j, PQ_RUN);
-                    uint8_t *at = dst + j * each;
-                    pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE + output), e * each, some * each, at);
-                    for (size_t i = 0; i < some; i++) {
-                        make(table, e + i - first, user);
-                        pq_table_mask(at + i * each, table, each, w);
-                    }
+                    some = pq_run_at(e, (k + at_once < m ? k + at_once : m) - j, PQ_RUN);
+                    make_tables(tables, e - first, some, each, make, user);
+                    pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE + output), e * each, some * each, dst + j * each);
+                    pq_table_mask(dst + j * each, tables, some * each, w);
                 }
             }
         }
