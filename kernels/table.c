@@ -241,6 +241,13 @@ static inline void fetch(const uint8_t *tables, size_t each, const uint16_t *ind
     __builtin_prefetch((const void *)at, 0, 3);
 }
 
+/* Entry i of w-bit entries side by side in `each` bytes: from two bytes, which at the end are the last two. */
+static inline uint32_t dense_entry(const uint8_t *table, size_t each, size_t i, unsigned w)
+{
+    const size_t byte = i * w / 8, at = byte < each - 2 ? byte : each - 2;
+    return pq_table_entry(table + at, 0, 16) >> (i * w - 8 * at);
+}
+
 #define READ(type, bits, entry) \
     do { \
         type *const restrict d = out; \
@@ -250,12 +257,34 @@ static inline void fetch(const uint8_t *tables, size_t each, const uint16_t *ind
         } \
     } while (0)
 
+/* The nibble of each byte that an index asks for: by itself, because the compiler vectorises it. */
+PQ_CLONES
+static void choose_nibbles(uint8_t *restrict d, const uint16_t *restrict index, size_t n, uint8_t mask)
+{
+    for (size_t i = 0; i < n; i++)
+        d[i] = (uint8_t)((index[i] % 2 ? d[i] >> 4 : d[i]) & mask);
+}
+
+static void read_nibbles(uint8_t *restrict d, const uint8_t *tables, size_t each, const uint16_t *restrict index,
+                         size_t n, uint8_t mask)
+{
+    for (size_t i = 0; i < n; i++) {
+        fetch(tables, each, index, i, n, 4);
+        d[i] = tables[i * each + index[i] / 2];
+    }
+    choose_nibbles(d, index, n, mask);
+}
+
 void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits)
 {
     const uint32_t mask = pq_ring_mask(out_bits);
-    switch (pq_entry_bits(out_bits)) {
+    const bool dense = out_bits > 4 && out_bits < 8 && each % (8 * out_bits) == 0; /* 64 entries or more */
+    switch (dense ? out_bits : pq_entry_bits(out_bits)) {
+    case 5: READ(uint8_t, 5, dense_entry(tables + i * each, each, index[i], 5)); break;
+    case 6: READ(uint8_t, 6, dense_entry(tables + i * each, each, index[i], 6)); break;
+    case 7: READ(uint8_t, 7, dense_entry(tables + i * each, each, index[i], 7)); break;
     case 1: READ(uint8_t, 1, pq_table_entry(tables + i * each, index[i], 1)); break;
-    case 4: READ(uint8_t, 4, pq_table_entry(tables + i * each, index[i], 4)); break;
+    case 4: read_nibbles(out, tables, each, index, n, (uint8_t)mask); break;
     case 8: READ(uint8_t, 8, tables[i * each + index[i]]); break;
     case 16: READ(uint16_t, 16, pq_table_entry(tables + i * each, index[i], 16)); break;
     default: READ(uint32_t, 32, pq_table_entry(tables + i * each, index[i], 32)); break;

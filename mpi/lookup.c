@@ -16,7 +16,7 @@ void pq_read_online(struct pq_engine *e, struct pq_opened x, const struct pq_tab
     for (unsigned o = 0; o < t->outputs; o++) {
         const size_t width = pq_ring_bytes(t->out_bits[o]);
         const size_t each = pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o]));
-        const struct pq_table_halves tables = pq_tables_take(c, o, x.dim.first, n, each);
+        const struct pq_table_halves tables = pq_tables_take(c, o, x.dim.first, n, each, t->out_bits[o]);
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
         out[o].share = (t->keeps[o] ? pq_context_keep : pq_context_alloc)(c, n * width);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
@@ -63,7 +63,7 @@ void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table
         const struct rotated r = { packed,      words,         t->channels, x.dim.width ? x.dim.width : 1,
                                    x.dim.first, t->index_bits, w,           x.bits,
                                    x.offset };
-        pq_tables_deal(c, o, x.dim.first, n, each, w, make_rotated, &r);
+        pq_tables_deal(c, o, x.dim.first, n, each, t->out_bits[o], make_rotated, &r);
         pq_free_secret(packed, t->channels * words * 8);
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
     }
@@ -74,7 +74,8 @@ void pq_read_cost(struct pq_engine *e, struct pq_opened x, const struct pq_table
     const size_t n = pq_dim_count(x.dim);
     (void)is_signed;
     for (unsigned o = 0; o < t->outputs; o++) {
-        pq_tables_cost(pq_cost_of(e), x.dim.first, n, pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o])));
+        pq_tables_cost(pq_cost_of(e), x.dim.first, n, pq_table_bytes(t->index_bits, pq_entry_bits(t->out_bits[o])),
+                       t->out_bits[o]);
         (t->keeps[o] ? pq_cost_keep : pq_cost_hold)(pq_cost_of(e), n * pq_ring_bytes(t->out_bits[o]));
         out[o] = (struct pq_add){ .dim = x.dim, .bits = t->out_bits[o] };
     }

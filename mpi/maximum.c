@@ -62,7 +62,7 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
     const struct pq_dim d = x.dim, r = pq_halves_dim(d);
     const size_t n = pairs_of(d), h = d.len / 2;
     const uint8_t *delta = x.delta, *share = xs.share;
-    const struct pq_table_halves tables = pq_tables_take(c, 0, first_pair(d), n, pair_bytes(x.bits));
+    const struct pq_table_halves tables = pq_tables_take(c, 0, first_pair(d), n, pair_bytes(x.bits), x.bits);
     struct pq_add y = { .dim = r, .bits = x.bits, .share = pq_context_alloc(c, pq_dim_count(r)) };
     const size_t per_group = h * d.width;
 
@@ -114,7 +114,7 @@ struct pq_add pq_halves_deal(struct pq_engine *e, struct pq_opened x, struct pq_
         larger[i] = (int8_t)(differ ? i < 16 ? i : 0 : a > b ? a : b); /* of 32 differences the last 16 are negative */
     }
     pq_table_pack(p.table, larger, 1, differ ? PQ_SCORE_BITS : 2 * PQ_CODE_BITS, x.bits);
-    pq_tables_deal(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), pair_bytes(x.bits), pq_entry_bits(x.bits),
+    pq_tables_deal(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), pair_bytes(x.bits), x.bits,
                    differ ? make_difference : make_pair, &p);
     return (struct pq_add){ .dim = pq_halves_dim(x.dim), .bits = x.bits };
 }
@@ -123,7 +123,7 @@ struct pq_add pq_halves_cost(struct pq_engine *e, struct pq_opened x, struct pq_
 {
     struct pq_add y = { .dim = pq_halves_dim(x.dim), .bits = x.bits };
     (void)xs;
-    pq_tables_cost(pq_cost_of(e), first_pair(x.dim), pairs_of(x.dim), pair_bytes(x.bits));
+    pq_tables_cost(pq_cost_of(e), first_pair(x.dim), pairs_of(x.dim), pair_bytes(x.bits), x.bits);
     pq_cost_hold(pq_cost_of(e), pq_dim_count(y.dim));
     return y;
 }
@@ -143,7 +143,7 @@ struct pq_add pq_count_online(struct pq_engine *e, struct pq_opened u, unsigned 
     const struct pq_dim d = u.dim, r = pq_count_dim(d);
     const size_t n = pq_dim_count(d), lane = pq_ring_bytes(bits), record = LANES * lane, each = 16 * record;
     const uint8_t *delta = u.delta;
-    const struct pq_table_halves tables = pq_tables_take(c, 0, d.first, n, each);
+    const struct pq_table_halves tables = pq_tables_take(c, 0, d.first, n, each, (unsigned)(8 * lane));
     struct pq_add y = { .dim = r, .bits = bits, .share = pq_context_alloc(c, pq_dim_count(r) * lane) };
 
     /* One column of one group at a time: its records are added up lane by lane, then written as 15 rows. */
@@ -206,7 +206,7 @@ struct pq_add pq_count_cost(struct pq_engine *e, struct pq_opened u, unsigned bi
 {
     struct pq_add y = { .dim = pq_count_dim(u.dim), .bits = bits };
     const size_t n = pq_dim_count(u.dim), lane = pq_ring_bytes(bits);
-    pq_tables_cost(pq_cost_of(e), u.dim.first, n, 16 * LANES * lane);
+    pq_tables_cost(pq_cost_of(e), u.dim.first, n, 16 * LANES * lane, (unsigned)(8 * lane));
     pq_cost_hold(pq_cost_of(e), pq_dim_count(y.dim) * lane);
     return y;
 }

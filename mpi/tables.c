@@ -1,5 +1,6 @@
 #include "tables.h"
 
+#include "../kernels/bits.h"
 #include "../kernels/ring.h"
 #include "../kernels/table.h"
 
@@ -22,10 +23,10 @@ static void make_tables(uint64_t *tables, size_t e, size_t some, size_t each,
     }
 }
 
-void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned w,
+void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned out_bits,
                     void (*make)(uint64_t *table, size_t i, const void *user), const void *user)
 {
-    const size_t chunk = pq_stage_chunk(each), room = MAX_TABLE_WORDS * sizeof(uint64_t) / each;
+    const size_t stored = pq_table_stored(each, out_bits), chunk = pq_stage_chunk(stored), room = MAX_TABLE_WORDS * sizeof(uint64_t) / each;
     const size_t at_once = room < AT_ONCE ? room : AT_ONCE;
     PQ_ASSERT(room && (each < 8 || each % 8 == 0));
     for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
@@ -33,28 +34,33 @@ void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t 
         const size_t held = pq_held(role, first, n, PQ_RUN);
         for (size_t k0 = 0; k0 < held; k0 += chunk) {
             const size_t m = held - k0 < chunk ? held - k0 : chunk;
-            uint8_t *dst = pq_stage_reserve(pq_stage_of(c, role), m * each);
+            uint8_t *dst = pq_stage_reserve(pq_stage_of(c, role), m * stored);
 #pragma omp parallel for schedule(static)
             for (size_t k = 0; k < m; k += at_once) {
-                uint64_t tables[MAX_TABLE_WORDS];
+                uint64_t tables[MAX_TABLE_WORDS], halves[MAX_TABLE_WORDS];
                 for (size_t j = k, some; j < m && j < k + at_once; j += some) {
                     const size_t e = pq_held_element(role, first, k0 + j, PQ_RUN);
                     some = pq_run_at(e, (k + at_once < m ? k + at_once : m) - j, PQ_RUN);
                     make_tables(tables, e - first, some, each, make, user);
-                    pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE + output), e * each, some * each, dst + j * each);
-                    pq_table_mask(dst + j * each, tables, some * each, w);
+                    uint8_t *half = stored == each ? dst + j * each : (uint8_t *)halves;
+                    pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE + output), e * each, some * each, half);
+                    pq_table_mask(half, tables, some * each, pq_entry_bits(out_bits));
+                    if (stored != each)
+                        pq_bits_pack(dst + j * stored, half, some * each, out_bits);
                 }
             }
         }
     }
 }
 
-struct pq_table_halves pq_tables_take(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each)
+struct pq_table_halves pq_tables_take(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each,
+                                      unsigned out_bits)
 {
+    const size_t stored = pq_table_stored(each, out_bits);
     return (struct pq_table_halves){ .prg = c->role == PQ_P1 ? c->s01 : c->s02,
                                      .at = pq_context_at(c, PQ_S_TABLE + output),
-                                     .stored = pq_material_take(&c->material, pq_held(c->role, first, n, PQ_RUN), each),
-                                     .first = first, .each = each, .role = c->role };
+                                     .stored = pq_material_take(&c->material, pq_held(c->role, first, n, PQ_RUN), stored),
+                                     .first = first, .each = each, .stored_each = stored, .role = c->role };
 }
 
 void pq_tables_read(const struct pq_table_halves *t, void *out, size_t i, const uint16_t *index, size_t n,
@@ -65,17 +71,17 @@ void pq_tables_read(const struct pq_table_halves *t, void *out, size_t i, const 
         uint8_t *to = (uint8_t *)out + k * width;
         some = pq_run_at(t->first + i + k, n - k, PQ_RUN);
         if (pq_holder(t->first + i + k, PQ_RUN) == t->role)
-            pq_table_read(to, pq_tables_at(t, i + k), t->each, index + k, some, out_bits);
+            pq_table_read(to, pq_tables_at(t, i + k), t->stored_each, index + k, some, out_bits);
         else
             pq_table_draw(to, t->prg, t->at, t->first + i + k, t->each, index + k, some, out_bits);
     }
 }
 
-void pq_tables_cost(struct pq_cost *c, size_t first, size_t n, size_t each)
+void pq_tables_cost(struct pq_cost *c, size_t first, size_t n, size_t each, unsigned out_bits)
 {
     for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
         const size_t held = pq_held(role, first, n, PQ_RUN);
-        pq_cost_material(c, role, held, each);
+        pq_cost_material(c, role, held, pq_table_stored(each, out_bits));
         pq_cost_at(c, role, PQ_ONLINE)->lookups += held;
     }
 }

@@ -49,9 +49,9 @@ static inline size_t pq_run_at(size_t e, size_t left, size_t run)
     return rest < left ? rest : left;
 }
 
-/* P0: n tables of `each` bytes with w-bit entries, numbered from `first` on. make writes table i (0 <= i < n) as it is
- * to be read at its opened index, max(8, each) bytes; it runs on any thread. */
-void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned w,
+/* P0: n tables of `each` bytes with entries in Z_2^out_bits, numbered from `first` on. make writes table i (0 <= i < n)
+ * as it is to be read at its opened index, max(8, each) bytes; it runs on any thread. Sent: pq_table_stored bytes each. */
+void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned out_bits,
                     void (*make)(uint64_t *table, size_t i, const void *user), const void *user);
 
 /* P1, P2: the same n tables, as this party has them. */
@@ -59,15 +59,16 @@ struct pq_table_halves {
     struct pq_prg *prg;
     struct pq_address at;
     const uint8_t *stored; /* this party's halves, in order of elements */
-    size_t first, each;
+    size_t first, each, stored_each;
     enum pq_role role;
 };
-struct pq_table_halves pq_tables_take(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each);
+struct pq_table_halves pq_tables_take(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each,
+                                      unsigned out_bits);
 
 /* This party's half of table i (counted from `first`), which it must store. */
 static inline const uint8_t *pq_tables_at(const struct pq_table_halves *t, size_t i)
 {
-    return t->stored + pq_held(t->role, t->first, i, PQ_RUN) * t->each;
+    return t->stored + pq_held(t->role, t->first, i, PQ_RUN) * t->stored_each;
 }
 
 /* out[k] = this party's share of entry index[k] of table i + k, k < n, in Z_2^out_bits. Any thread. */
@@ -75,6 +76,6 @@ void pq_tables_read(const struct pq_table_halves *t, void *out, size_t i, const 
                     unsigned out_bits);
 
 /* The material of such tables and the look-ups in stored ones; a multi-output look-up calls it once per output. */
-void pq_tables_cost(struct pq_cost *c, size_t first, size_t n, size_t each);
+void pq_tables_cost(struct pq_cost *c, size_t first, size_t n, size_t each, unsigned out_bits);
 
 #endif

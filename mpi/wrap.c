@@ -73,7 +73,7 @@ struct pq_opening pq_wrap_open(struct pq_context *c, size_t first, const struct 
     const uint16_t *words = b == 4 ? pq_deal_take(c, PQ_S_TABLE, first, n, 2) : NULL;
     struct pq_table_halves tables = { 0 };
     if (b != 4)
-        tables = pq_tables_take(c, 0, first, n, each);
+        tables = pq_tables_take(c, 0, first, n, each, 1);
     struct pq_opening o = pq_opening_begin(c, n, 1);
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
@@ -100,6 +100,6 @@ void pq_wrap_cost(struct pq_cost *c, size_t first, size_t n, unsigned b)
         pq_cost_deal(c, n, 2);
         pq_cost_draw_p1(c, PQ_S_TABLE, 2, first, n);
     } else {
-        pq_tables_cost(c, first, n, ((size_t)1 << b) / 8);
+        pq_tables_cost(c, first, n, ((size_t)1 << b) / 8, 1);
     }
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SECRET_BYTES = 1 << 15 };
+enum { SECRET_BYTES = 1 << 18 };
 
 struct secret_case {
     const char *name;      /* one word */

@@ -187,49 +187,61 @@ static void wrap_tables_for_every_offset(void **unused)
             }
 }
 
-/* Tables end to end, and rows of them anywhere; the index is not more than a table has entries. */
+/* What the i-th of a stored table's entries is: by its bits, where they lie side by side. */
+static uint32_t stored_entry(const uint8_t *tables, size_t each, size_t i, unsigned bits)
+{
+    uint32_t v = 0;
+    if (pq_table_stored(each, bits) == each)
+        return pq_table_entry(tables, i, pq_entry_bits(bits)) & pq_ring_mask(bits);
+    for (unsigned b = 0; b < bits; b++)
+        v |= (uint32_t)(tables[(i * bits + b) / 8] >> (i * bits + b) % 8 & 1) << b;
+    return v;
+}
+
+/* Tables end to end, which memory ends with, and rows of them anywhere; the index is less than 2^index_bits. */
+enum { ROWS = 5, LEN = 131, STRIDE = 7, GAP = 3, MEMORY = ROWS * (LEN * 256 + GAP) };
+static void read_tables(const uint8_t *memory, const uint8_t *index, size_t len, unsigned bits, unsigned index_bits)
+{
+    const size_t each = pq_table_bytes(index_bits, pq_entry_bits(bits)), stored = pq_table_stored(each, bits);
+    const uint8_t *const tables = memory + MEMORY - len * stored, *from[ROWS];
+    const uint32_t filler = 0x5a5a5a5a & pq_ring_mask(8 * (unsigned)pq_ring_bytes(bits));
+    uint32_t out[LEN * STRIDE + 1];
+    uint16_t wide[LEN];
+    for (size_t i = 0; i < len; i++)
+        wide[i] = index[i];
+    memset(out, FILLER, sizeof out);
+    pq_table_read(out, tables, stored, wide, len, bits);
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(pq_ring_get(out, i, bits), stored_entry(tables + i * stored, each, index[i], bits));
+    assert_int_equal(pq_ring_get(out, len, bits), filler);
+
+    for (size_t r = 0; r < ROWS; r++)
+        from[r] = memory + r * (len * each + GAP);
+    memset(out, FILLER, sizeof out);
+    pq_table_read_rows(out, from, ROWS, each, len, index, STRIDE, bits);
+    for (size_t i = 0; i < len * STRIDE; i++) {
+        const size_t r = i % STRIDE, table_of_row = i / STRIDE;
+        uint32_t want = filler; /* between rows */
+        if (r < ROWS)
+            want = pq_table_entry(from[r] + table_of_row * each, index[i], pq_entry_bits(bits)) & pq_ring_mask(bits);
+        assert_int_equal(pq_ring_get(out, i, bits), want);
+    }
+}
+
 static void reading_takes_the_entry(void **unused)
 {
-    enum { ROWS = 5, LEN = 131, STRIDE = 7, INDEX_BITS = 5, GAP = 3 };
     static const size_t lens[] = { 1, 2, 63, 64, 65, 128, LEN };
-    static uint8_t memory[ROWS * (LEN * 128 + GAP)], index[LEN * STRIDE];
-    static uint16_t wide[LEN];
+    static uint8_t memory[MEMORY], index[LEN * STRIDE];
     (void)unused;
     for (size_t i = 0; i < sizeof memory; i++)
         memory[i] = (uint8_t)next();
-    for (size_t i = 0; i < sizeof index; i++)
-        index[i] = (uint8_t)(next() % (1u << INDEX_BITS));
-    for (size_t k = 0; k < WIDTHS; k++)
-        for (unsigned less = 0; less < 2 && less < widths[k]; less++)
-            for (size_t l = 0; l < sizeof lens / sizeof *lens; l++) {
-                const unsigned w = widths[k], bits = w - less; /* 3 bits lie in entries of 4, 7 in those of 8 */
-                if (pq_entry_bits(bits) != w)
-                    continue;
-                const size_t len = lens[l], each = pq_table_bytes(INDEX_BITS, w);
-                const uint8_t *from[ROWS];
-                uint32_t out[LEN * STRIDE + 1];
-                for (size_t i = 0; i < len; i++)
-                    wide[i] = index[i];
-                memset(out, FILLER, sizeof out);
-                pq_table_read(out, memory, each, wide, len, bits);
-                for (size_t i = 0; i < len; i++)
-                    assert_int_equal(pq_ring_get(out, i, bits),
-                                     pq_table_entry(memory + i * each, index[i], w) & pq_ring_mask(bits));
-                const uint32_t filler = 0x5a5a5a5a & pq_ring_mask(8 * (unsigned)pq_ring_bytes(bits));
-                assert_int_equal(pq_ring_get(out, len, bits), filler);
-
-                for (size_t r = 0; r < ROWS; r++)
-                    from[r] = memory + r * (len * each + GAP);
-                memset(out, FILLER, sizeof out);
-                pq_table_read_rows(out, from, ROWS, each, len, index, STRIDE, bits);
-                for (size_t i = 0; i < len * STRIDE; i++) {
-                    const size_t r = i % STRIDE, table_of_row = i / STRIDE;
-                    uint32_t want = filler; /* between rows */
-                    if (r < ROWS)
-                        want = pq_table_entry(from[r] + table_of_row * each, index[i], w) & pq_ring_mask(bits);
-                    assert_int_equal(pq_ring_get(out, i, bits), want);
-                }
-            }
+    for (unsigned index_bits = 5; index_bits <= 6; index_bits++) {
+        for (size_t i = 0; i < sizeof index; i++)
+            index[i] = (uint8_t)(next() & pq_ring_mask(index_bits));
+        for (size_t l = 0; l < sizeof lens / sizeof *lens; l++)
+            for (unsigned bits = 1; bits <= 32; bits += bits < 8 ? 1 : bits)
+                read_tables(memory, index, lens[l], bits, index_bits);
+    }
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 #include "faults.h"
 
 #include "../../kernels/ring.h"
+#include "../../kernels/bits.h"
 #include "../../kernels/table.h"
 #include "../input.h"
 #include "../lookup.h"
@@ -76,19 +77,22 @@ static void read_whole(struct pq_engine *e, struct pq_opened x, const struct pq_
     (void)is_signed;
     for (unsigned o = 0; o < t->outputs; o++) {
         const unsigned w = pq_entry_bits(t->out_bits[o]);
-        const size_t each = pq_table_bytes(t->index_bits, w);
+        const size_t each = pq_table_bytes(t->index_bits, w), stored = pq_table_stored(each, t->out_bits[o]);
         uint64_t *packed = pq_alloc(each + 8), *table = pq_alloc(each + 8);
         for (enum pq_role role = PQ_P1; role <= PQ_P2; role++)
-            for (size_t k = 0, held = pq_held(role, x.dim.first, n, PQ_RUN), chunk = pq_stage_chunk(each); k < held;) {
+            for (size_t k = 0, held = pq_held(role, x.dim.first, n, PQ_RUN), chunk = pq_stage_chunk(stored); k < held;) {
                 const size_t m = held - k < chunk ? held - k : chunk;
-                uint8_t *dst = pq_stage_reserve(pq_stage_of(c, role), m * each);
-                for (size_t end = k + m; k < end; k++, dst += each) {
+                uint8_t *dst = pq_stage_reserve(pq_stage_of(c, role), m * stored);
+                for (size_t end = k + m; k < end; k++, dst += stored) {
                     const size_t i = pq_held_element(role, x.dim.first, k, PQ_RUN);
                     const size_t channel = i / x.dim.width % t->channels;
                     pq_table_pack(packed, (const uint8_t *)t->content[o] + channel * entries * t->content_bytes[o],
                                   t->content_bytes[o], t->index_bits, t->out_bits[o]);
                     pq_table_rotate(table, packed, t->index_bits, w, pq_ring_get(x.offset, i - x.dim.first, x.bits));
-                    memcpy(dst, table, each);
+                    if (stored == each)
+                        memcpy(dst, table, each);
+                    else
+                        pq_bits_pack(dst, table, each, t->out_bits[o]);
                 }
             }
         free(packed);
