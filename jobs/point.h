@@ -34,7 +34,8 @@ uint64_t pq_point_network_ns(const struct pq_point *p, const struct pq_predictio
 
 /* Lower bound of the online time on this machine (interface.md, floor_ns) from the prediction, the measured peak of one
  * core (multiply-adds per second) and its measured read bandwidth (bytes per second); on an emulated network plus
- * pq_point_network_ns. */
+ * pq_point_network_ns. Multiply-adds are those of the classical product, whatever the kernel, so that results stay
+ * comparable: where Strassen's algorithm does fewer (gemm16_strassen.c) computing alone can beat it. */
 uint64_t pq_point_floor_ns(const struct pq_point *p, const struct pq_prediction *predicted, double peak,
                            double bandwidth);
 

@@ -99,7 +99,8 @@ static void pack_group(char *dst, const uint16_t *src, size_t half, size_t row_s
     for (size_t p = 0; p < half; p++, dst += PAIR_RIGHT) {
         const size_t at = 2 * p * row_stride;
         const struct quarter b11 = load_quarter(src + at, row_stride), b12 = load_quarter(src + at + 32, row_stride);
-        const struct quarter b21 = load_quarter(below + at, row_stride), b22 = load_quarter(below + at + 32, row_stride);
+        const struct quarter b21 = load_quarter(below + at, row_stride);
+        const struct quarter b22 = load_quarter(below + at + 32, row_stride);
         const struct quarter t1 = minus(b12, b11), t2 = minus(b22, t1);
         put_quarter(dst, 0, half, b11);
         put_quarter(dst, 1, half, b21);

@@ -41,8 +41,9 @@ void pq_table_mask(uint8_t *half, const uint64_t *table, size_t bytes, unsigned 
  * tables, online. */
 void pq_table_read(void *out, const uint8_t *tables, size_t each, const uint16_t *index, size_t n, unsigned out_bits);
 
-/* The same for `rows` rows of len tables each with entries of pq_entry_bits(out_bits) bits, which begin at from[r]: out[k*stride + r] = entry index[k*stride + r] of
- * row r's table k. stride in elements, at least `rows`; what lies between rows is left alone. */
+/* The same for `rows` rows of len tables each, entries of pq_entry_bits(out_bits) bits, which begin at from[r]:
+ * out[k*stride + r] = entry index[k*stride + r] of row r's table k. stride in elements, at least `rows`; what lies
+ * between rows is left alone. */
 void pq_table_read_rows(void *out, const uint8_t *const *from, size_t rows, size_t each, size_t len,
                         const uint8_t *index, size_t stride, unsigned out_bits);
 

@@ -26,8 +26,8 @@ static void make_tables(uint64_t *tables, size_t e, size_t some, size_t each,
 void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned out_bits,
                     void (*make)(uint64_t *table, size_t i, const void *user), const void *user)
 {
-    const size_t stored = pq_table_stored(each, out_bits), chunk = pq_stage_chunk(stored), room = MAX_TABLE_WORDS * sizeof(uint64_t) / each;
-    const size_t at_once = room < AT_ONCE ? room : AT_ONCE;
+    const size_t stored = pq_table_stored(each, out_bits), chunk = pq_stage_chunk(stored);
+    const size_t room = MAX_TABLE_WORDS * sizeof(uint64_t) / each, at_once = room < AT_ONCE ? room : AT_ONCE;
     PQ_ASSERT(room && (each < 8 || each % 8 == 0));
     for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
         struct pq_prg *prg = role == PQ_P1 ? c->s02 : c->s01;
@@ -57,10 +57,12 @@ struct pq_table_halves pq_tables_take(struct pq_context *c, unsigned output, siz
                                       unsigned out_bits)
 {
     const size_t stored = pq_table_stored(each, out_bits);
-    return (struct pq_table_halves){ .prg = c->role == PQ_P1 ? c->s01 : c->s02,
-                                     .at = pq_context_at(c, PQ_S_TABLE + output),
-                                     .stored = pq_material_take(&c->material, pq_held(c->role, first, n, PQ_RUN), stored),
-                                     .first = first, .each = each, .stored_each = stored, .role = c->role };
+    return (struct pq_table_halves){
+        .prg = c->role == PQ_P1 ? c->s01 : c->s02,
+        .at = pq_context_at(c, PQ_S_TABLE + output),
+        .stored = pq_material_take(&c->material, pq_held(c->role, first, n, PQ_RUN), stored),
+        .first = first, .each = each, .stored_each = stored, .role = c->role,
+    };
 }
 
 void pq_tables_read(const struct pq_table_halves *t, void *out, size_t i, const uint16_t *index, size_t n,

@@ -50,7 +50,8 @@ static inline size_t pq_run_at(size_t e, size_t left, size_t run)
 }
 
 /* P0: n tables of `each` bytes with entries in Z_2^out_bits, numbered from `first` on. make writes table i (0 <= i < n)
- * as it is to be read at its opened index, max(8, each) bytes; it runs on any thread. Sent: pq_table_stored bytes each. */
+ * as it is to be read at its opened index, max(8, each) bytes; it runs on any thread. Sends pq_table_stored bytes of
+ * each. */
 void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned out_bits,
                     void (*make)(uint64_t *table, size_t i, const void *user), const void *user);
 

@@ -22,8 +22,8 @@
 #include "link.h"
 #include "plan.h"
 
-/* A deep operand is packed in slices of its depth, one after the other, each packed by itself: a slice of the input then
- * stays in the L2 cache from its packing to its last use (pq_linear_online; 3072 in one piece took 5 % longer). */
+/* A deep operand is packed in slices of its depth, one after the other, each packed by itself: a slice of the input
+ * then stays in the L2 cache from its packing to its last use (linear.c; 3072 in one piece took 5 % longer). */
 struct pq_packed {
     size_t out_all, in, slice, slice_bytes; /* depth of each slice but the last; bytes from one to the next */
     struct pq_block rows;
