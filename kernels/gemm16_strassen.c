@@ -17,7 +17,7 @@
  *   right       B11  B21  T4   T1   T2   B22  T3        S4 = A12 - S2     T4 = T2 - B21
  *                                                       S3 = A11 - A21    T3 = B22 - B12
  *
- * The sums of the left operand are made beside the first four products of a group, by units that are idle there. */
+ * The sums of the left operand are made beside the products 0 to 3 of the first group, by units that are idle there. */
 #if defined(__x86_64__)
 
 #define MAC(b, a, c, t) "vpdpwssd %%zmm" #b ", %%zmm" #a ", %%zmm" #c "\n\t"
@@ -128,7 +128,7 @@ void pq_gemm16_strassen_right_pack(void *dst, const uint16_t *src, size_t depth,
  * multiply-adds leave load, store and two more vector units idle enough. d, a and b have `pairs` * 32 bytes. */
 #define TILE_AND(op)                                                                                                \
     __asm__ volatile(ZERO(FIRST_16)                                                                                 \
-                     LOOP                                                                                       \
+                     LOOP                                                                                           \
                      LOAD("(%[r])", 24) LOAD("(%[r],%[s])", 25)                                                     \
                      "prefetcht0 (%[l],%[f])\n\t"                                                                   \
                      "vmovdqa64 (%[a],%[x]), %%ymm16\n\t"                                                           \
@@ -162,12 +162,13 @@ static void tile_and_sub(uint16_t *t, const char *l, const char *r, size_t pairs
 /* Two panels of a chunk: the left operands of the seven products, the sums to be made beside products 0 to 3, and
  * what is fetched meanwhile: the four halves of the panels that come after this block. */
 struct lefts {
-    const char *of[PRODUCTS], *soon[4];
+    const char *of[PRODUCTS];
+    uintptr_t soon[4]; /* no pointers: past the end in the end */
     struct sum sum[SUMS];
 };
 
 /* a1, a2: the panels, a2 zeros where there is no second; s: room for the sums; soon: the panels that come next. */
-static struct lefts lefts_of(const char *a1, const char *a2, char *s, const char *soon, size_t panel, size_t bytes)
+static struct lefts lefts_of(const char *a1, const char *a2, char *s, uintptr_t soon, size_t panel, size_t bytes)
 {
     char *s1 = s, *s2 = s + bytes, *s3 = s + 2 * bytes, *s4 = s + 3 * bytes;
     return (struct lefts){
@@ -209,7 +210,7 @@ static void add_up(uint16_t *z, size_t z_stride, const uint16_t *t, size_t rows)
 static size_t ahead_of(const struct lefts *l, size_t p, size_t number, size_t of)
 {
     const size_t part = 4 * (number + 1) / of;
-    return part > 4 * number / of ? (size_t)((uintptr_t)l->soon[part - 1] - (uintptr_t)l->of[p]) : 0;
+    return part > 4 * number / of ? (size_t)(l->soon[part - 1] - (uintptr_t)l->of[p]) : 0;
 }
 
 /* BLOCK panels (rows rows) times all groups of one chunk. */
@@ -246,14 +247,15 @@ static void multiply_grouped(const char *left, const char *right, uint16_t *z, s
         const size_t half = least(depth / 4 - p, MOST), bytes = half * PAIR_LEFT;
         const char *here = left + 2 * p * PAIR_LEFT;
         /* after the last chunk what lies behind this operand: often the next slice of a deep one (weights.h) */
-        const char *next = p + half < depth / 4 ? here + 2 * bytes : left + pq_gemm16_ceil(rows, PQ_PANEL_ROWS) * panel;
+        const uintptr_t next = p + half < depth / 4 ? (uintptr_t)here + 2 * bytes
+                                                    : (uintptr_t)left + pq_gemm16_ceil(rows, PQ_PANEL_ROWS) * panel;
         for (size_t i0 = 0; i0 < rows; i0 += BLOCK * PQ_PANEL_ROWS) {
             const size_t some = least(rows - i0, BLOCK * PQ_PANEL_ROWS), left_over = rows - i0 - some;
             struct lefts l[BLOCK / 2];
             for (size_t i = 0; i * 2 * PQ_PANEL_ROWS < some; i++) {
                 const char *a1 = here + (i0 / PQ_PANEL_ROWS + 2 * i) * panel;
                 const char *a2 = i * 2 * PQ_PANEL_ROWS + PQ_PANEL_ROWS < some ? a1 + panel : none;
-                const char *soon = left_over ? a1 + BLOCK * panel : next + 2 * i * panel;
+                const uintptr_t soon = left_over ? (uintptr_t)a1 + BLOCK * panel : next + 2 * i * panel;
                 l[i] = lefts_of(a1, a2, sums[i], soon, panel, bytes);
             }
             multiply_block(l, right, z + i0 * z_stride, some, half, groups, z_stride);
