@@ -1,10 +1,7 @@
-/* The product mod 2^16 by vpdpwssd, which multiplies pairs and adds them to a 32-bit sum in one instruction.
- * Tiles and blocking: gemm16_tiles512.h. */
+/* The product mod 2^16 by vpdpwssd. Tiles and blocking: gemm16_tiles512.h. */
 #if defined(__x86_64__)
 
-#define MAC(b, a, c, t) "vpdpwssd %%zmm" #b ", %%zmm" #a ", %%zmm" #c "\n\t"
-#define MAC_MEM(off, b, c, t) "vpdpwssd " off "%{1to16%}, %%zmm" #b ", %%zmm" #c "\n\t"
-#include "gemm16_tiles512.h"
+#include "gemm16_tiles_vnni.h"
 #include "gemm16_variants.h"
 
 void pq_gemm16_avx512vnni_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,

@@ -20,9 +20,7 @@
  * The sums of the left operand are made beside the products 0 to 3 of the first group, by units that are idle there. */
 #if defined(__x86_64__)
 
-#define MAC(b, a, c, t) "vpdpwssd %%zmm" #b ", %%zmm" #a ", %%zmm" #c "\n\t"
-#define MAC_MEM(off, b, c, t) "vpdpwssd " off "%{1to16%}, %%zmm" #b ", %%zmm" #c "\n\t"
-#include "gemm16_tiles512.h"
+#include "gemm16_tiles_vnni.h"
 #include "gemm16_variants.h"
 
 enum {

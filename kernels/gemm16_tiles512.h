@@ -1,5 +1,5 @@
 /* Tiles of 512-bit vectors for the AVX-512 variants of gemm16.h. Private: gemm16_avx512bw.c and
- * gemm16_avx512vnni.c include it after defining what their instruction set calls a multiply-add:
+ * gemm16_tiles_vnni.h include it after defining what their instruction set calls a multiply-add:
  *
  *   MAC(b, a, c, t)         zmm c += pairs of zmm a times pairs of zmm b
  *   MAC_MEM(off, b, c, t)   zmm c += (the 32 bits at off(left), in all lanes) times pairs of zmm b

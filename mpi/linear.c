@@ -69,10 +69,9 @@ static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed
         return;
     void *right = pq_context_alloc(c, c->gemm->right_bytes(p->slice, tokens));
     for (size_t k = 0; k < p->in; k += p->slice) {
-        const size_t depth = p->in - k < p->slice ? p->in - k : p->slice;
+        const size_t depth = pq_slice_depth(p, k);
         c->gemm->right_pack(right, x + k * tokens, depth, tokens, tokens);
-        pq_gemm16_run(c->gemm, (const char *)p->left[which] + k / p->slice * p->slice_bytes, right, z, p->rows.count,
-                      depth, tokens, tokens);
+        pq_gemm16_run(c->gemm, pq_slice_left(p, which, k), right, z, p->rows.count, depth, tokens, tokens);
     }
 }
 

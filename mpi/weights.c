@@ -83,8 +83,7 @@ static void pack(struct pq_weights *w, struct pq_packed *p, int which, const str
     p->left_bytes = (p->in + p->slice - 1) / p->slice * p->slice_bytes;
     p->left[which] = pq_alloc(p->left_bytes);
     for (size_t k = 0; k < p->in; k += p->slice)
-        g->left_pack((char *)p->left[which] + k / p->slice * p->slice_bytes, src + k, p->rows.count,
-                     p->in - k < p->slice ? p->in - k : p->slice, p->in, 1);
+        g->left_pack(pq_slice_left(p, which, k), src + k, p->rows.count, pq_slice_depth(p, k), p->in, 1);
     w->bytes += p->left_bytes;
 }
 

@@ -31,6 +31,17 @@ struct pq_packed {
     size_t left_bytes; /* of each */
 };
 
+/* Depth of the slice that begins at input k, and where it lies packed. */
+static inline size_t pq_slice_depth(const struct pq_packed *p, size_t k)
+{
+    return p->in - k < p->slice ? p->in - k : p->slice;
+}
+
+static inline void *pq_slice_left(const struct pq_packed *p, int which, size_t k)
+{
+    return (char *)p->left[which] + k / p->slice * p->slice_bytes;
+}
+
 struct pq_weights {
     size_t count;              /* linear layers: 4 * layers + 2 */
     struct pq_packed *linear;
