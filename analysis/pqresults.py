@@ -21,14 +21,15 @@ import h5py
 import numpy as np
 import pandas as pd
 
-SCHEMA = 4
+SCHEMA = 5
 FORMAT = "pqbert-results"
 
 # Fields of a later schema: the first that has them, and what they are in an older file.
 ADDITIONS: dict[str, dict[str, tuple[int, Any]]] = {
     "runs": {"system": (2, "pqbert"), "parties": (2, 3), "together": (2, ""), "relative_error": (2, float("nan")),
              "material": (2, "fresh"), "material_ns": (2, 0), "clock_off_ns": (3, 0), "range_wrapped": (3, 0),
-             "range_where": (3, ""), "cycle_ns": (4, 0)},
+             "range_where": (3, ""), "cycle_ns": (4, 0),
+             "online_read_bytes": (5, 0), "core_macs": (5, float("nan")), "core_bandwidth": (5, float("nan"))},
     "ops": {},
     "evaluations": {},
     "sentences": {},

@@ -22,7 +22,7 @@ import numpy as np
 import pqresults
 
 SCHEMA_MD = Path(__file__).resolve().parents[1] / "results" / "SCHEMA.md"
-ROW = re.compile(r"^\| `(\w+)` \| (text|u64|f64) \| (\w*) \| (.*) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `(\w+)` \| (text|u64|f64) \| ([\w/]*) \| (.*) \|$", re.MULTILINE)
 TEXT_BYTES = 48
 TYPES = {"text": h5py.string_dtype("utf-8", TEXT_BYTES), "u64": "<u8", "f64": "<f8"}
 

@@ -275,8 +275,7 @@ static enum pq_status evaluate_privately(struct evaluation *w, int argc, char **
     const struct pq_launch *l = &w->launch;
     struct pq_environment env = { 0 };
     if (l->options.out)
-        pq_environment_describe(&env, l, argc, argv, writes(w) ? pq_machine_peak_macs(true) : 0,
-                                writes(w) ? pq_machine_read_bandwidth() : 0);
+        pq_environment_describe(&env, l, argc, argv);
     enum pq_status status = prepare(w, &env, err);
     if (status == PQ_OK) {
         pq_launch_announce(l);

@@ -1,6 +1,5 @@
 /* pqbert sweep: all points of the lists in one launch, every repetition verified and written to the result file at
  * once. */
-#include "../kernels/machine.h"
 #include "commands.h"
 #include "environment.h"
 #include "progress.h"
@@ -16,7 +15,8 @@ struct sweep {
     struct pq_launch launch;
     struct pq_results *results; /* world rank 0 */
     struct pq_progress progress;
-    double peak, bandwidth; /* of one core */
+    struct pq_peaks peaks; /* world rank 0: of points with that many ranks and threads */
+    size_t peaks_ranks, peaks_threads;
     size_t invalid;
 };
 
@@ -39,7 +39,7 @@ static void describe(const struct sweep *w, const struct pq_point *p, struct pq_
     pq_predict(&p->plan, !w->launch.options.no_verify, &predicted);
     if (p->stock)
         pq_prediction_leave_out(&predicted, PQ_OFFLINE);
-    pq_record_point(r, &w->launch, p, &predicted, w->peak, w->bandwidth);
+    pq_record_point(r, &w->launch, p, &predicted);
     pq_prediction_free(&predicted);
 }
 
@@ -58,6 +58,17 @@ static enum pq_status demand_material(struct sweep *w, struct pq_error *err)
     const enum pq_status status = pq_stocks_demand(l, entries, err);
     free(entries);
     return status;
+}
+
+/* Once for all points in a row with the same ranks and threads. */
+static struct pq_peaks peaks_of(struct sweep *w, const struct pq_point *p)
+{
+    if (w->peaks_ranks != p->plan.ranks || w->peaks_threads != p->threads) {
+        w->peaks = pq_peaks_measure(&w->launch, p->plan.ranks, p->threads);
+        w->peaks_ranks = p->plan.ranks;
+        w->peaks_threads = p->threads;
+    }
+    return w->peaks;
 }
 
 static int ascending(const void *a, const void *b)
@@ -138,8 +149,12 @@ static void run_point(struct sweep *w, const struct pq_point *p, size_t number, 
     struct pq_error err;
     size_t wrong = 0;
     const char *why = "logits differ from the replayed ones";
+    pq_progress_note(&w->progress, "%s: what the cores can do", line);
+    const struct pq_peaks peaks = peaks_of(w, p);
     pq_progress_note(&w->progress, "%s: set-up", line);
     pq_session_open(&session, &setup);
+    if (l->group.world_rank == 0)
+        pq_record_floor(&r, p, &session.predicted, peaks);
     for (uint64_t i = 0; i < warmup + left; i++) {
         pq_progress_note(&w->progress, "%s: %s %" PRIu64, line, i < warmup ? "warm-up" : "repetition",
                          i < warmup ? i + 1 : i - warmup + 1 + done);
@@ -188,11 +203,7 @@ int pq_cmd_sweep(int argc, char **argv)
 
     struct pq_environment env = { 0 };
     const bool first = l->group.world_rank == 0;
-    if (first) {
-        w.peak = pq_machine_peak_macs(true);
-        w.bandwidth = pq_machine_read_bandwidth();
-    }
-    pq_environment_describe(&env, l, argc, argv, w.peak, w.bandwidth);
+    pq_environment_describe(&env, l, argc, argv);
     if (first)
         status = pq_results_open(l->options.out, l->options.resume, &env, &w.results, &err);
     status = pq_group_agree(&l->group, status, &err);

@@ -50,8 +50,7 @@ static void add_command_line(struct pq_environment *env, int argc, char **argv)
     pq_environment_add(env, "command_line", "%s", text);
 }
 
-void pq_environment_describe(struct pq_environment *env, const struct pq_launch *l, int argc, char **argv, double peak,
-                             double bandwidth)
+void pq_environment_describe(struct pq_environment *env, const struct pq_launch *l, int argc, char **argv)
 {
     struct pq_machine m;
     char mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "", utc[32];
@@ -86,8 +85,6 @@ void pq_environment_describe(struct pq_environment *env, const struct pq_launch 
         pq_environment_add(env, "topology_xml", "%s", xml);
     free(xml);
     pq_environment_add(env, "memory_bytes", "%llu", (unsigned long long)m.memory_bytes);
-    pq_environment_add(env, "peak_multiply_adds_per_second_per_core", "%.4g", peak);
-    pq_environment_add(env, "read_bandwidth_bytes_per_second_per_core", "%.4g", bandwidth);
     pq_environment_add(env, "transport", "%s", pq_group_transport(&l->group));
     pq_environment_add(env, "binding", "%s", l->binding_text);
     pq_environment_add(env, "omp_wait_policy", "%s", getenv("OMP_WAIT_POLICY") ? getenv("OMP_WAIT_POLICY") : "not set");

@@ -5,9 +5,7 @@
 #include "../results/record.h"
 #include "launch.h"
 
-/* Called by every rank (hosts and cores are collected); filled in on rank 0. peak and bandwidth: of one core, measured.
- */
-void pq_environment_describe(struct pq_environment *env, const struct pq_launch *l, int argc, char **argv, double peak,
-                             double bandwidth);
+/* Called by every rank (hosts and cores are collected); filled in on rank 0. */
+void pq_environment_describe(struct pq_environment *env, const struct pq_launch *l, int argc, char **argv);
 
 #endif

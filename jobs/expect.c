@@ -19,7 +19,7 @@ static double sent(const struct pq_prediction *p, enum pq_phase phase)
 
 struct pq_expectation pq_expect(const struct pq_point *points, size_t count, const struct pq_options *o)
 {
-    const double peak = pq_machine_peak_macs(true), bandwidth = pq_machine_read_bandwidth();
+    const double peak = pq_machine_peak_macs(true), bandwidth = pq_machine_read_bandwidth(1, NULL, NULL);
     struct pq_expectation e = { .repetitions = count * (o->warmup + o->repeat), .seconds = launch };
     for (size_t i = 0; i < count; i++) {
         struct pq_prediction p;

@@ -117,22 +117,22 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
     return PQ_OK;
 }
 
+uint64_t pq_point_read_bytes(const struct pq_prediction *predicted)
+{
+    return (pq_tally_phase(&predicted->party[PQ_P1], PQ_ONLINE).read_bytes +
+            pq_tally_phase(&predicted->party[PQ_P2], PQ_ONLINE).read_bytes) / 2;
+}
+
 uint64_t pq_point_floor_ns(const struct pq_point *p, const struct pq_prediction *predicted, double peak,
                            double bandwidth)
 {
-    double work = 0, touched = 0; /* bytes of material that the busier party reads */
+    double work = 0;
     for (int r = 0; r < PQ_ROLES; r++) {
         const struct pq_count n = pq_tally_phase(&predicted->party[r], PQ_ONLINE);
         if ((double)n.multiply_adds > work)
             work = (double)n.multiply_adds;
-        if (r != PQ_P0) {
-            const double lines = 64 * (double)n.lookups / (double)p->plan.ranks;
-            const double all = (double)predicted->material[r][0];
-            const double bytes = lines < all ? lines : all;
-            touched = bytes > touched ? bytes : touched;
-        }
     }
     const double compute = work / (peak * (double)p->threads);
-    const double memory = ((double)predicted->weight_bytes + touched) / (bandwidth * (double)p->threads);
+    const double memory = (double)pq_point_read_bytes(predicted) / (bandwidth * (double)p->threads);
     return (uint64_t)(1e9 * (compute > memory ? compute : memory)) + pq_point_network_ns(p, predicted, PQ_ONLINE);
 }

@@ -32,10 +32,14 @@ void pq_point_choose(struct pq_point *p, const struct pq_options *o);
  * first exchange, as seen from P1.) */
 uint64_t pq_point_network_ns(const struct pq_point *p, const struct pq_prediction *predicted, enum pq_phase phase);
 
-/* Lower bound of the online time on this machine (interface.md, floor_ns) from the prediction, the measured peak of one
- * core (multiply-adds per second) and its measured read bandwidth (bytes per second); on an emulated network plus
- * pq_point_network_ns. Multiply-adds are those of the classical product, whatever the kernel, so that results stay
- * comparable: where Strassen's algorithm does fewer (gemm16_strassen.c) computing alone can beat it. */
+/* Bytes of weight shares and stored material that a rank reads online, the mean of P1 and P2: where they share a
+ * memory, one that reads less leaves more of it to the other. */
+uint64_t pq_point_read_bytes(const struct pq_prediction *predicted);
+
+/* Lower bound of the online time on this machine (interface.md, floor_ns) from the prediction, the peak of one core
+ * (multiply-adds per second) and its read bandwidth (bytes per second), both as measured by peaks.h; on an emulated
+ * network plus pq_point_network_ns. Multiply-adds are those of the classical product, whatever the kernel, so that
+ * results stay comparable: where Strassen's algorithm does fewer (gemm16_strassen.c) computing alone can beat it. */
 uint64_t pq_point_floor_ns(const struct pq_point *p, const struct pq_prediction *predicted, double peak,
                            double bandwidth);
 

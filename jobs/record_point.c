@@ -43,7 +43,7 @@ static uint64_t messages(const struct pq_tally party[PQ_ROLES], enum pq_phase ph
 }
 
 void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const struct pq_point *p,
-                     const struct pq_prediction *predicted, double peak, double bandwidth)
+                     const struct pq_prediction *predicted)
 {
     const struct pq_shape *s = &p->plan.shape;
     const char *together = getenv("PQ_TOGETHER");
@@ -89,7 +89,15 @@ void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const s
     r->predicted_memory_p0 = predicted->memory[PQ_P0];
     r->predicted_memory_p1 = predicted->memory[PQ_P1];
     r->predicted_memory_p2 = predicted->memory[PQ_P2];
-    r->floor_ns = pq_point_floor_ns(p, predicted, peak, bandwidth);
+    r->online_read_bytes = pq_point_read_bytes(predicted);
+}
+
+void pq_record_floor(struct pq_run_record *r, const struct pq_point *p, const struct pq_prediction *predicted,
+                     struct pq_peaks peaks)
+{
+    r->core_macs = peaks.macs;
+    r->core_bandwidth = peaks.bandwidth;
+    r->floor_ns = pq_point_floor_ns(p, predicted, peaks.macs, peaks.bandwidth);
 }
 
 void pq_record_evaluation(struct pq_evaluation_record *e, const struct pq_launch *l, const uint8_t *data_id)

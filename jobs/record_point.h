@@ -4,11 +4,15 @@
 #define PQ_RECORD_POINT_H
 
 #include "../results/record_evaluation.h"
-#include "launch.h"
+#include "peaks.h"
 
 /* Settings and predictions of a point; everything that identifies it and nothing that was measured. */
 void pq_record_point(struct pq_run_record *r, const struct pq_launch *l, const struct pq_point *p,
-                     const struct pq_prediction *predicted, double peak, double bandwidth);
+                     const struct pq_prediction *predicted);
+
+/* What the point's cores can do, as measured (peaks.h), and the lower bound of its online time that follows. */
+void pq_record_floor(struct pq_run_record *r, const struct pq_point *p, const struct pq_prediction *predicted,
+                     struct pq_peaks peaks);
 
 /* What an evaluation is, before anything was evaluated; without parties (launch.h, alone) nothing is said of protocol
  * and ranks. data_id: SHA-256 of its data file. */

@@ -180,7 +180,7 @@ int pq_kernels_bench(FILE *out, bool check)
     }
 
     const double vector = pq_machine_peak_macs(false), tiles = pq_machine_peak_macs(true);
-    const double bandwidth = pq_machine_read_bandwidth();
+    const double bandwidth = pq_machine_read_bandwidth(1, NULL, NULL);
     fprintf(out,
             "# one core: peak %.1f G multiply-adds/s in vectors, %.1f by the best unit; read bandwidth %.1f GB/s; "
             "chosen variant %s\n",

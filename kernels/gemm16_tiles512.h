@@ -11,12 +11,14 @@
  * hides the latency (5 cycles, two per cycle). Per pair of k a tile loads V vectors of the right operand and R pairs
  * of the left one, so that 8 x 3 needs 11 loads for 24 multiply-adds where two loads a cycle are possible.
  *
- *   8 x 3, 8 x 2   one panel, many columns: limited by the multiply-adds
- *   24, 16, 8 x 1  three, two, one panels, at most 16 columns: limited by the memory that the weights come from */
+ *   8 x 3, 8 x 2   one panel, many columns
+ *   48 rows x 8    six panels, at most 16 columns: the memory that the weights come from limits it as well
+ *   8 x 1          one panel, at most 16 columns: what is left of the rows */
 
 #include "gemm16_pack.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 #define CLOBBERS                                                                                                    \
     "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",        \
@@ -47,6 +49,12 @@ static const _Alignas(64) uint16_t even_words[32] = {
 #define ROW2(row, a, c0, c1) PAIR(row, a) MAC(24, a, c0, 30) MAC(25, a, c1, 31)
 #define ROW3(row, a, c0, c1, c2) PAIR(row, a) MAC(24, a, c0, 29) MAC(25, a, c1, 30) MAC(26, a, c2, 31)
 
+/* Two panels' pairs to a vector of 16 rows; a column's pair in all lanes times three of them, in zmm24, 25, 26. */
+#define ROWS16(low, high, b)                                                                                        \
+    "vmovdqa64 " low ", %%ymm" #b "\n\tvinserti64x4 $1, " high ", %%zmm" #b ", %%zmm" #b "\n\t"
+#define COLUMN(column, a, c0, c1, c2)                                                                               \
+    "vpbroadcastd 4*" #column "(%[r]), %%zmm" #a "\n\t" MAC(24, a, c0, 29) MAC(25, a, c1, 30) MAC(26, a, c2, 31)
+
 /* 8 rows of one panel times the vector in zmm24; `left` is the panel's address as assembler text. */
 #define PANEL1(left, c0, c1, c2, c3, c4, c5, c6, c7)                                                                \
     MAC_MEM("0" left, 24, c0, 28) MAC_MEM("4" left, 24, c1, 29) MAC_MEM("8" left, 24, c2, 30)                       \
@@ -58,7 +66,7 @@ static const _Alignas(64) uint16_t even_words[32] = {
 #define NEXT "add $32, %[l]\n\tadd $64, %[r]\n\tdec %[p]\n\tjnz 1b\n\t"
 
 /* The tiles. l: left panel, r: right block, both at the first pair of k; pairs >= 1 of them; step: bytes to the next
- * panel (tall tiles) or block (wide tiles); ahead: bytes from l to what is needed soon, fetched beside the work.
+ * block (to the next panel where a tile has several); ahead: bytes from l to what is fetched beside the work.
  * The result goes to t, row after row, 16 * V elements each; but 8 x 3 gives [8][32] for its first two vectors, then
  * [8][16] for the third, because rows of 48 elements would straddle the 64-byte stores that they are read back from. */
 static void tile_8x3(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
@@ -91,50 +99,40 @@ static void tile_8x2(uint16_t *t, const char *l, const char *r, size_t pairs, si
                      : CLOBBERS);
 }
 
-static void tile_24x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
+/* 48 rows of six panels, two panels in a vector, times 8 columns: in this tile a lane is a row, and it is the columns'
+ * pairs that are broadcast. 14 loads for 24 multiply-adds, where columns in lanes would need one for each. fetch: the
+ * address of what is needed next; fetch_step bytes of it a pair of k are fetched, 192 at most. The result is
+ * [8 columns][32] for the first 32 rows, then [8][16] for the last 16. */
+static void tile_48x8(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, uintptr_t fetch,
+                      size_t fetch_step)
 {
     __asm__ volatile(ZERO(FIRST_24)
                      LOOP
-                     LOAD("(%[r])", 24)
-                     "prefetcht0 (%[l],%[f0])\n\tprefetcht0 (%[l],%[f1])\n\tprefetcht0 (%[l],%[f2])\n\t"
-                     PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
-                     PANEL1("(%[l],%[s])", 8, 9, 10, 11, 12, 13, 14, 15)
-                     PANEL1("(%[l],%[s],2)", 16, 17, 18, 19, 20, 21, 22, 23)
+                     ROWS16("(%[l])", "(%[l],%[s])", 24) ROWS16("(%[l],%[s],2)", "(%[l],%[s3])", 25)
+                     ROWS16("(%[l],%[s],4)", "(%[l],%[s5])", 26)
+                     COLUMN(0, 27, 0, 1, 16) COLUMN(1, 28, 2, 3, 17) "prefetcht0 (%[f])\n\t"
+                     COLUMN(2, 27, 4, 5, 18) COLUMN(3, 28, 6, 7, 19) "prefetcht0 64(%[f])\n\t"
+                     COLUMN(4, 27, 8, 9, 20) COLUMN(5, 28, 10, 11, 21) "prefetcht0 128(%[f])\n\t"
+                     COLUMN(6, 27, 12, 13, 22) COLUMN(7, 28, 14, 15, 23)
+                     "add %[fs], %[f]\n\t"
                      NEXT
                      PUT_24
-                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
-                     : [t] "r"(t), [even] "m"(even_words), [s] "r"(step), [f0] "r"(ahead), [f1] "r"(ahead + step),
-                       [f2] "r"(ahead + 2 * step)
+                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs), [f] "+r"(fetch)
+                     : [t] "r"(t), [even] "m"(even_words), [s] "r"(step), [s3] "r"(3 * step), [s5] "r"(5 * step),
+                       [fs] "r"(fetch_step)
                      : CLOBBERS);
 }
 
-static void tile_16x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
+static void tile_8x1(uint16_t *t, const char *l, const char *r, size_t pairs)
 {
-    __asm__ volatile(ZERO(FIRST_16)
-                     LOOP
-                     LOAD("(%[r])", 24)
-                     "prefetcht0 (%[l],%[f0])\n\tprefetcht0 (%[l],%[f1])\n\t"
-                     PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
-                     PANEL1("(%[l],%[s])", 8, 9, 10, 11, 12, 13, 14, 15)
-                     NEXT
-                     PUT_16
-                     : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
-                     : [t] "r"(t), [even] "m"(even_words), [s] "r"(step), [f0] "r"(ahead), [f1] "r"(ahead + step)
-                     : CLOBBERS);
-}
-
-static void tile_8x1(uint16_t *t, const char *l, const char *r, size_t pairs, size_t step, size_t ahead)
-{
-    (void)step;
     __asm__ volatile(ZERO(FIRST_8)
                      LOOP
                      LOAD("(%[r])", 24)
-                     "prefetcht0 (%[l],%[f0])\n\t"
                      PANEL1("(%[l])", 0, 1, 2, 3, 4, 5, 6, 7)
                      NEXT
                      PUT_8
                      : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
-                     : [t] "r"(t), [even] "m"(even_words), [f0] "r"(ahead)
+                     : [t] "r"(t), [even] "m"(even_words)
                      : CLOBBERS);
 }
 
@@ -173,27 +171,52 @@ static void add_32(uint16_t *z, size_t z_stride, const uint16_t *t, size_t rows,
     }
 }
 
-/* At most 16 columns: each weight is read once, from memory, for 16 multiply-adds. The three panels of a tile come
- * from the three thirds of the rows, so that each third is one stream from its first byte to its last and what is
- * fetched AHEAD bytes early is always what comes next. */
+/* z[i][j] += what tile_48x8 gives, for its 48 rows and the cols <= 8 columns that exist: blocks of 8 x 8 are transposed
+ * by dealing their rows out three times, as one does cards: that moves the three bits of a row's number to where those
+ * of the column's number were. */
+static void add_transposed(uint16_t *z, size_t z_stride, const uint16_t *t, size_t cols)
+{
+    const __mmask8 some = (__mmask8)(0xffu >> (8 - cols));
+    for (size_t block = 0; block < 6; block++) {
+        const uint16_t *from = block < 4 ? t + 8 * block : t + 8 * 32 + 8 * (block - 4);
+        __m128i v[8], dealt[8];
+        for (size_t i = 0; i < 8; i++)
+            v[i] = _mm_load_si128((const void *)(from + i * (block < 4 ? 32 : 16)));
+        for (int turn = 0; turn < 3; turn++) {
+            for (size_t i = 0; i < 4; i++) {
+                dealt[2 * i] = _mm_unpacklo_epi16(v[i], v[i + 4]);
+                dealt[2 * i + 1] = _mm_unpackhi_epi16(v[i], v[i + 4]);
+            }
+            memcpy(v, dealt, sizeof v);
+        }
+        for (size_t i = 0; i < 8; i++) {
+            uint16_t *to = z + (8 * block + i) * z_stride;
+            _mm_mask_storeu_epi16(to, some, _mm_add_epi16(_mm_maskz_loadu_epi16(some, to), v[i]));
+        }
+    }
+}
+
+/* At most 16 columns: each weight is read once from memory, for 16 multiply-adds. A block of 48 rows passes for the
+ * first 8 columns, then from the cache for the others, while the next block is fetched from its first byte to its last:
+ * one stream, which is what memory is fastest at. What lies behind the last block may well be what comes next: it is
+ * asked for too (an address, no pointer). */
 static void multiply_narrow(const char *left, const char *right, uint16_t *z, size_t rows, size_t depth, size_t m,
                             size_t z_stride)
 {
-    enum { AHEAD = 2048 };
-    size_t panel = pq_gemm16_panel_bytes(depth), pairs = pq_gemm16_ceil(depth, 2);
-    size_t panels = pq_gemm16_ceil(rows, PQ_PANEL_ROWS), third = panels / 3;
-    _Alignas(64) uint16_t t[24 * 16];
-    for (size_t i = 0; i < third; i++) {
-        tile_24x1(t, left + i * panel, right, pairs, third * panel, AHEAD);
-        for (size_t s = 0; s < 3; s++) {
-            size_t row = (s * third + i) * PQ_PANEL_ROWS;
-            add_16(z + row * z_stride, z_stride, t + s * 128, least(rows - row, PQ_PANEL_ROWS), m);
+    enum { ROWS = 48, COLS = 8 };
+    size_t panel = pq_gemm16_panel_bytes(depth), pairs = pq_gemm16_ceil(depth, 2), i = 0;
+    const size_t block = ROWS / PQ_PANEL_ROWS * panel, passes = pq_gemm16_ceil(m, COLS), part = block / passes;
+    _Alignas(64) uint16_t t[ROWS * COLS];
+    for (; i + ROWS <= rows; i += ROWS)
+        for (size_t pass = 0; pass < passes; pass++) {
+            const char *l = left + i / PQ_PANEL_ROWS * panel;
+            const size_t j = pass * COLS;
+            tile_48x8(t, l, right + 4 * j, pairs, panel, (uintptr_t)l + block + pass * part, part / pairs);
+            add_transposed(z + i * z_stride + j, z_stride, t, least(m - j, COLS));
         }
-    }
-    size_t row = 3 * third * PQ_PANEL_ROWS;
-    if (row < rows) { /* one panel or two are left */
-        (rows - row > PQ_PANEL_ROWS ? tile_16x1 : tile_8x1)(t, left + 3 * third * panel, right, pairs, panel, AHEAD);
-        add_16(z + row * z_stride, z_stride, t, rows - row, m);
+    for (; i < rows; i += PQ_PANEL_ROWS) {
+        tile_8x1(t, left + i / PQ_PANEL_ROWS * panel, right, pairs);
+        add_16(z + i * z_stride, z_stride, t, least(rows - i, PQ_PANEL_ROWS), m);
     }
 }
 

@@ -16,14 +16,17 @@ bool pq_cpu_vaes(void);       /* F, BW, VL, DQ and AES in wide registers */
 bool pq_cpu_avx512vnni(void); /* F, BW, VL, DQ and VNNI */
 bool pq_cpu_amx(void);        /* F, BW, VL, DQ, tiles of bytes; the first call asks the system for their state */
 
-/* Peak of exact 16-bit multiply-adds per second on one core, by the best instruction the machine has (tiles: three
- * products of bytes by AMX; vpdpwssd, vpmaddwd + add, or scalar), measured for about 50 ms with accumulators in
- * registers; the best of several tries. Without `tiles`: by the best vector instruction. */
+/* Peak of exact 16-bit multiply-adds per second on this core, by the best instruction the machine has (tiles: three
+ * products of bytes by AMX; vpdpwssd, vpmaddwd + add, or scalar), measured for about 55 ms with accumulators in
+ * registers; the median of 11 tries. Without `tiles`: by the best vector instruction. Cores that are busy together may
+ * have a lower clock than one alone: jobs/peaks.h measures them at the same time. */
 double pq_machine_peak_macs(bool tiles);
 
-/* Sustained read bandwidth of one core in bytes per second over a buffer of twice the last-level cache (at least
- * 256 MiB, at most 1 GiB), up to a second; the best of several tries. */
-double pq_machine_read_bandwidth(void);
+/* Read bandwidth of this core in bytes per second, the median of 11 passes over a buffer that no cache holds: 256 MiB,
+ * or twice the last cache, divided by `sharing`, the cores of this host that measure at the same time, because they
+ * share the memory; 64 MiB at least, 1 GiB at most. start: called when the buffer is there and before it is read, so
+ * that all begin together; NULL for a core that measures alone. */
+double pq_machine_read_bandwidth(unsigned sharing, void (*start)(void *user), void *user);
 
 struct pq_machine {
     char cpu_model[128];

@@ -71,9 +71,24 @@ static inline void pq_cost_material(struct pq_cost *c, enum pq_role to, size_t n
     p0->messages += s->messages - messages;
 }
 
+/* Online a party reads n pieces of `each` bytes, of weight shares or of stored material, that lie side by side in
+ * memory; of a table it needs one entry, so that at least one cache line comes, or the whole of it where it is smaller
+ * (as its neighbours are needed too). */
+static inline void pq_cost_read(struct pq_cost *c, enum pq_role role, size_t n, size_t each)
+{
+    pq_cost_at(c, role, PQ_ONLINE)->read_bytes += n * each;
+}
+
+static inline void pq_cost_read_tables(struct pq_cost *c, enum pq_role role, size_t n, size_t each)
+{
+    pq_cost_read(c, role, n, each < 64 ? each : 64);
+    pq_cost_at(c, role, PQ_ONLINE)->lookups += n;
+}
+
 /* n numbers of `each` bytes that P0 deals: P2 is sent its half. */
 static inline void pq_cost_deal(struct pq_cost *c, size_t n, size_t each)
 {
+    pq_cost_read(c, PQ_P2, n, each);
     pq_cost_material(c, PQ_P2, n, each);
 }
 

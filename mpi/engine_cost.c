@@ -89,7 +89,7 @@ static uint64_t packed_weights(const struct pq_plan *p, size_t rank)
     for (size_t l = 0; l < 4 * (size_t)p->shape.layers + 2; l++) {
         size_t out, in;
         pq_weights_sizes(&p->shape, l, &out, &in);
-        bytes += allocated(2 * in * pq_weights_rows(&p->shape, l, p->ranks, rank).count);
+        bytes += 2 * in * pq_weights_rows(&p->shape, l, p->ranks, rank).count;
     }
     return bytes;
 }
@@ -107,16 +107,17 @@ static uint64_t page_rounding(const struct pq_plan *p)
 }
 
 /* Sums one rank's counts into the party's: bytes and messages add up; rounds are rank 0's, who never has fewer;
- * multiply-adds are the busiest rank's. */
+ * multiply-adds and bytes read are the busiest rank's. */
 static void add_rank(struct pq_tally *party, const struct pq_tally *rank, bool first)
 {
     for (int phase = 0; phase < PQ_PHASES; phase++)
         for (int o = 0; o < PQ_OPERATIONS; o++) {
             struct pq_count *to = &party->at[phase][o], from = rank->at[phase][o];
-            const uint64_t rounds = to->rounds, work = to->multiply_adds;
+            const uint64_t rounds = to->rounds, work = to->multiply_adds, read = to->read_bytes;
             pq_count_add(to, &from);
             to->rounds = first ? from.rounds : rounds;
             to->multiply_adds = work > from.multiply_adds ? work : from.multiply_adds;
+            to->read_bytes = read > from.read_bytes ? read : from.read_bytes;
         }
 }
 
@@ -179,7 +180,7 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         const unsigned inferences = plan->overlap ? 2 : 1;
         const uint64_t drawn[PQ_ROLES] = { 0, c.draws[PQ_P1].bytes, c.draws[PQ_P2].bytes };
 
-        const uint64_t weights = operands * packed_weights(plan, j);
+        const uint64_t weights = allocated(operands * packed_weights(plan, j));
         const uint64_t values = c.kept[0].peak + c.kept[1].peak + c.brief[0].peak + c.brief[1].peak +
                                 2 * c.message_peak;
         const uint64_t scratch = values > largest ? values : largest,

@@ -19,7 +19,7 @@ void pq_cost_close(struct pq_cost *c);
 
 /* What one inference will cost, summed over the ranks of each party; nothing is allocated but this. */
 struct pq_prediction {
-    struct pq_tally party[PQ_ROLES]; /* bytes, messages, rounds (of rank 0), multiply-adds (busiest rank), look-ups */
+    struct pq_tally party[PQ_ROLES];      /* rounds are rank 0's, multiply-adds and bytes read the busiest rank's */
     uint64_t *material[PQ_ROLES];         /* [ranks] bytes of material of one inference at rank j of P1 and of P2 */
     uint64_t memory[PQ_ROLES];            /* peak resident bytes of a party, all ranks; verifying: P0 also replays */
     uint64_t weight_bytes;                /* packed shares of one rank of P1, the largest */

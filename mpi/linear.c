@@ -140,6 +140,8 @@ struct pq_add pq_linear_cost(struct pq_engine *e, struct pq_rss x, uint32_t laye
     const size_t n = pq_dim_count(dim);
     const bool published = e->plan.protocol == PQ_PUBLISHED;
     pq_product_cost(c, dim.first, n, (published ? 2 : 1) * (uint64_t)n * p.in);
+    for (enum pq_role r = PQ_P1; r <= PQ_P2; r++)
+        pq_cost_read(c, r, (published ? 2 : 1) * p.rows.count * p.in, 2);
     if (!published)
         pq_cost_at(c, PQ_P0, PQ_OFFLINE)->multiply_adds += (uint64_t)n * p.in;
     /* a slice of the input, packed, with the sums that a kernel may put beside it */

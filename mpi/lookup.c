@@ -214,7 +214,7 @@ struct pq_add pq_read_pair_cost(struct pq_engine *e, struct pq_opened x, struct 
     for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
         const size_t held = pq_held(role, row.dim.first, pq_dim_count(row.dim), PQ_ROW_RUN);
         pq_cost_material(c, role, held, p.row_each);
-        pq_cost_at(c, role, PQ_ONLINE)->lookups += held * x.dim.len;
+        pq_cost_read_tables(c, role, held * x.dim.len, p.short_each); /* the row's code leaves one stretch of each */
     }
     pq_cost_hold(c, pq_dim_count(x.dim) * pq_ring_bytes(t->out_bits[0]));
     return (struct pq_add){ .dim = x.dim, .bits = t->out_bits[0] };

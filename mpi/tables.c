@@ -84,6 +84,6 @@ void pq_tables_cost(struct pq_cost *c, size_t first, size_t n, size_t each, unsi
     for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
         const size_t held = pq_held(role, first, n, PQ_RUN);
         pq_cost_material(c, role, held, pq_table_stored(each, out_bits));
-        pq_cost_at(c, role, PQ_ONLINE)->lookups += held;
+        pq_cost_read_tables(c, role, held, pq_table_stored(each, out_bits));
     }
 }

@@ -16,7 +16,7 @@ struct pq_count {
     uint64_t bytes, messages, rounds;
     uint64_t bytes_to[PQ_ROLES]; /* bytes, by the party they go to */
     uint64_t internal_bytes, internal_messages; /* inside the party */
-    uint64_t multiply_adds, lookups;
+    uint64_t multiply_adds, lookups, read_bytes; /* predicted only; read_bytes: pq_cost_read */
     uint64_t compute_ns, wait_ns, internal_ns; /* measured only */
 };
 
@@ -33,6 +33,7 @@ static inline void pq_count_add(struct pq_count *to, const struct pq_count *from
     to->internal_messages += from->internal_messages;
     to->multiply_adds += from->multiply_adds;
     to->lookups += from->lookups;
+    to->read_bytes += from->read_bytes;
     to->compute_ns += from->compute_ns;
     to->wait_ns += from->wait_ns;
     to->internal_ns += from->internal_ns;

@@ -76,41 +76,57 @@ static void fill(uint16_t *w, struct pq_prg *prg, uint32_t setup, size_t number,
         pq_prg_fill(prg, at, 2 * (first + i), 2 * (n - i < CHUNK ? n - i : CHUNK), w + i);
 }
 
-static void pack(struct pq_weights *w, struct pq_packed *p, int which, const struct pq_gemm16 *g, const uint16_t *src)
+static size_t slices(const struct pq_packed *p)
 {
-    p->slice = pq_weights_slice(p->in);
-    p->slice_bytes = (g->left_bytes(p->rows.count, p->slice) + 63) / 64 * 64;
-    p->left_bytes = (p->in + p->slice - 1) / p->slice * p->slice_bytes;
-    p->left[which] = pq_alloc(p->left_bytes);
+    return (p->in + p->slice - 1) / p->slice;
+}
+
+static void pack(struct pq_packed *p, int which, const struct pq_gemm16 *g, const uint16_t *src)
+{
     for (size_t k = 0; k < p->in; k += p->slice)
         g->left_pack(pq_slice_left(p, which, k), src + k, p->rows.count, pq_slice_depth(p, k), p->in, 1);
-    w->bytes += p->left_bytes;
+}
+
+/* Makes room for the operands, `operands` for each linear layer, of which this rank has its rows. */
+static void lay_out(struct pq_weights *w, const struct pq_plan *plan, size_t rank, const struct pq_gemm16 *g,
+                    int operands)
+{
+    w->count = 4 * (size_t)plan->shape.layers + 2;
+    w->linear = pq_alloc(w->count * sizeof *w->linear);
+    w->bytes = 0;
+    for (size_t l = 0; l < w->count; l++) {
+        struct pq_packed *p = &w->linear[l];
+        *p = (struct pq_packed){ .rows = pq_weights_rows(&plan->shape, l, plan->ranks, rank) };
+        pq_weights_sizes(&plan->shape, l, &p->out_all, &p->in);
+        p->slice = pq_weights_slice(p->in);
+        p->slice_bytes = (g->left_bytes(p->rows.count, p->slice) + 63) / 64 * 64;
+        w->bytes += (size_t)operands * slices(p) * p->slice_bytes;
+    }
+    w->packed = pq_alloc(w->bytes);
+    char *next = w->packed;
+    for (size_t l = 0; l < w->count; l++)
+        for (int k = 0; k < operands; k++) {
+            w->linear[l].left[k] = next;
+            next += slices(&w->linear[l]) * w->linear[l].slice_bytes;
+        }
 }
 
 void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct pq_plan *plan,
                       const struct pq_gemm16 *gemm, const struct pq_model *model, struct pq_prg *s01,
                       struct pq_prg *s02, uint32_t setup_number)
 {
-    const struct pq_shape *s = &plan->shape;
     const enum pq_role role = link->group->role;
     const bool published = plan->protocol == PQ_PUBLISHED;
-    w->count = 4 * (size_t)s->layers + 2;
-    w->linear = pq_alloc(w->count * sizeof *w->linear);
-    w->bytes = 0;
-
     size_t largest = 0;
+    lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1);
     for (size_t l = 0; l < w->count; l++) {
-        size_t out, in;
-        pq_weights_sizes(s, l, &out, &in);
-        const size_t n = pq_weights_rows(s, l, plan->ranks, link->group->rank).count * in;
+        const size_t n = w->linear[l].rows.count * w->linear[l].in;
         largest = n > largest ? n : largest;
     }
     uint16_t *a = pq_alloc(2 * largest), *b = pq_alloc(2 * largest), *c = pq_alloc(2 * largest);
 
     for (size_t l = 0; l < w->count; l++) {
         struct pq_packed *p = &w->linear[l];
-        *p = (struct pq_packed){ .rows = pq_weights_rows(s, l, plan->ranks, link->group->rank) };
-        pq_weights_sizes(s, l, &p->out_all, &p->in);
         const size_t n = p->rows.count * p->in, first = p->rows.first * p->in, bytes = 2 * n;
 
         if (role == PQ_P0) {
@@ -118,13 +134,13 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
             fill(b, s01, setup_number, l, first, n);
             if (published) {
                 fill(c, s02, setup_number, l, first, n);
-                pack(w, p, 1, gemm, c);
+                pack(p, 1, gemm, c);
                 pq_ring_add(b, b, c, n, 16); /* w0 + w1 */
-                pack(w, p, 0, gemm, b);
+                pack(p, 0, gemm, b);
                 pq_ring_sub(c, a, b, n, 16); /* w2 */
                 pq_link_send(link, PQ_P1, c, bytes);
             } else {
-                pack(w, p, 0, gemm, a);
+                pack(p, 0, gemm, a);
                 pq_ring_sub(c, a, b, n, 16); /* w0 */
             }
             pq_link_send(link, PQ_P2, c, bytes);
@@ -132,18 +148,18 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
             fill(b, s01, setup_number, l, first, n);
             if (published) {
                 pq_link_receive(link, PQ_P0, a, bytes); /* w2 */
-                pack(w, p, 1, gemm, b);
+                pack(p, 1, gemm, b);
                 pq_ring_add(b, b, a, n, 16);
             }
-            pack(w, p, 0, gemm, b);
+            pack(p, 0, gemm, b);
         } else {
             pq_link_receive(link, PQ_P0, a, bytes); /* w0, or w2 */
             if (published) {
                 fill(b, s02, setup_number, l, first, n);
-                pack(w, p, 1, gemm, a);
+                pack(p, 1, gemm, a);
                 pq_ring_add(a, a, b, n, 16);
             }
-            pack(w, p, 0, gemm, a);
+            pack(p, 0, gemm, a);
         }
     }
     uint16_t *all[] = { a, b, c };
@@ -153,11 +169,7 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
 
 void pq_weights_free(struct pq_weights *w)
 {
-    for (size_t l = 0; l < w->count; l++)
-        for (int k = 0; k < 2; k++) {
-            struct pq_packed *p = &w->linear[l];
-            pq_free_secret(p->left[k], p->left_bytes);
-        }
+    pq_free_secret(w->packed, w->bytes);
     free(w->linear);
     *w = (struct pq_weights){ 0 };
 }

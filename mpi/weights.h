@@ -27,8 +27,7 @@
 struct pq_packed {
     size_t out_all, in, slice, slice_bytes; /* depth of each slice but the last; bytes from one to the next */
     struct pq_block rows;
-    void *left[2];
-    size_t left_bytes; /* of each */
+    char *left[2];
 };
 
 /* Depth of the slice that begins at input k, and where it lies packed. */
@@ -39,13 +38,14 @@ static inline size_t pq_slice_depth(const struct pq_packed *p, size_t k)
 
 static inline void *pq_slice_left(const struct pq_packed *p, int which, size_t k)
 {
-    return (char *)p->left[which] + k / p->slice * p->slice_bytes;
+    return p->left[which] + k / p->slice * p->slice_bytes;
 }
 
 struct pq_weights {
     size_t count;              /* linear layers: 4 * layers + 2 */
     struct pq_packed *linear;
-    uint64_t bytes;            /* of all packed operands */
+    char *packed;              /* all operands in the order in which they are multiplied: one array, hence large pages, */
+    size_t bytes;              /* and what a kernel fetches behind one is the next */
 };
 
 /* Number of a linear layer, its sizes, and the block of its rows that rank j of G owns. */

@@ -71,6 +71,9 @@ enum { PQ_NAME = 48 }; /* bytes of a name field, the terminating zero included *
     F(u64,  predicted_memory_p0,   "byte", "predicted by cost") \
     F(u64,  predicted_memory_p1,   "byte", "predicted by cost") \
     F(u64,  predicted_memory_p2,   "byte", "predicted by cost") \
+    F(u64,  online_read_bytes,     "byte", "weight shares and stored material a rank must read online, mean of P1 and P2") \
+    F(f64,  core_macs,             "1/s",  "measured multiply-adds of a core, all of P1's and P2's measuring at once") \
+    F(f64,  core_bandwidth,        "byte/s", "measured read bandwidth of a core, all of P1's and P2's reading at once") \
     F(u64,  floor_ns,              "ns",   "lower bound for online_ns on this machine (SCHEMA.md)") \
     F(f64,  relative_error,        "",     "largest difference from the plain model's logits / largest of these") \
     F(u64,  clock_off_ns,          "ns",   "0, or by how much clocks disagree about this repetition: times doubtful") \

@@ -88,6 +88,9 @@ static const struct addition additions[] = {
     { .table = "runs", .name = "range_wrapped", .schema = 3 },
     { .table = "runs", .name = "cycle_ns", .schema = 4 },
     { .table = "runs", .name = "range_where", .schema = 3, .text = "" },
+    { .table = "runs", .name = "online_read_bytes", .schema = 5 },
+    { .table = "runs", .name = "core_macs", .schema = 5, .f64 = NAN },
+    { .table = "runs", .name = "core_bandwidth", .schema = 5, .f64 = NAN },
 };
 
 /* The addition that explains why a file of that schema lacks the field, or NULL. */

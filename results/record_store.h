@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { PQ_SCHEMA_VERSION = 4 };
+enum { PQ_SCHEMA_VERSION = 5 };
 
 /* The field lists of record.h as data: one entry per field, in order. */
 enum pq_kind { PQ_KIND_text, PQ_KIND_u64, PQ_KIND_f64 };

@@ -270,7 +270,7 @@ class ReportTest(unittest.TestCase):
         self.refused(path, "not a result file")
         with h5py.File(path, "w") as f:
             f.attrs["format"], f.attrs["schema"] = "pqbert-results", 9
-        self.refused(path, "schema 9, this program reads schema 1 to 4")
+        self.refused(path, "schema 9, this program reads schema 1 to 5")
         make.write(path, [], [])
         self.refused(path, "no repetitions")
         make.write(path, make.sample_rows(), [])

@@ -74,7 +74,7 @@ static void other_versions(void **state)
     hid_t file = H5Fopen("r.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     set_schema(file, 7);
     H5Fclose(file);
-    refuses("r.h5", "schema 7, this program reads schema 1 to 4");
+    refuses("r.h5", "schema 7, this program reads schema 1 to 5");
 
     file = H5Fopen("r.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     set_schema(file, PQ_SCHEMA_VERSION);
@@ -169,7 +169,7 @@ static void schema_and_fields_disagree(void **state)
     file = H5Fopen("old.h5", H5F_ACC_RDWR, H5P_DEFAULT);
     set_schema(file, 0);
     H5Fclose(file);
-    refuses("old.h5", "schema 0, this program reads schema 1 to 4");
+    refuses("old.h5", "schema 0, this program reads schema 1 to 5");
 }
 
 /* Where the file ends, as the superblock says (version 2 or 3). */
