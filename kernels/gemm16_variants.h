@@ -23,6 +23,16 @@ void pq_gemm16_blas_multiply(const void *left, const void *right, uint16_t *z, s
 #if defined(__x86_64__)
 void pq_gemm16_avx2_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
                              size_t depth, size_t m, size_t z_stride);
+
+/* gemm16_winograd.c: the packing of gemm16_pack.h, with sums beside it. */
+size_t pq_gemm16_winograd_left_bytes(size_t n, size_t depth);
+void pq_gemm16_winograd_left_pack(void *dst, const uint16_t *src, size_t n, size_t depth, size_t row_stride,
+                                  size_t col_stride);
+size_t pq_gemm16_winograd_right_bytes(size_t depth, size_t m);
+void pq_gemm16_winograd_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride);
+void pq_gemm16_winograd_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
+                                 size_t depth, size_t m, size_t z_stride);
+
 void pq_gemm16_avx512bw_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
                                  size_t depth, size_t m, size_t z_stride);
 void pq_gemm16_avx512vnni_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
