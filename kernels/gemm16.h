@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 struct pq_gemm16 {
-    const char *name; /* "ref", "blas", "avx2", "winograd", "avx512bw", "avx512vnni", "strassen", "amx" */
+    const char *name; /* "ref", "blas", "avx2", "winograd", "strassen256", "avx512bw", "avx512vnni", "strassen", "amx" */
     bool (*usable)(void); /* CPU and operating system both support it */
 
     /* Bytes of a packed left operand of n rows, and packing. Element (i,k) is src[i*row_stride + k*col_stride].

@@ -33,6 +33,12 @@ void pq_gemm16_winograd_right_pack(void *dst, const uint16_t *src, size_t depth,
 void pq_gemm16_winograd_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
                                  size_t depth, size_t m, size_t z_stride);
 
+/* gemm16_strassen256.c: left operand as winograd's; the right one with its sums, if it has columns enough. */
+size_t pq_gemm16_strassen256_right_bytes(size_t depth, size_t m);
+void pq_gemm16_strassen256_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride);
+void pq_gemm16_strassen256_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
+                                    size_t depth, size_t m, size_t z_stride);
+
 void pq_gemm16_avx512bw_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
                                  size_t depth, size_t m, size_t z_stride);
 void pq_gemm16_avx512vnni_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,

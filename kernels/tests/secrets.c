@@ -230,6 +230,7 @@ static const struct secret_case cases[] = {
 #if defined(__x86_64__)
     { "gemm16-avx2", pq_cpu_avx2, multiply, "avx2", false },
     { "gemm16-winograd", pq_cpu_avx2, multiply, "winograd", false },
+    { "gemm16-strassen256", pq_cpu_avx2, multiply, "strassen256", false },
     { "gemm16-avx512bw", pq_cpu_avx512bw, multiply, "avx512bw", false },
     { "gemm16-avx512vnni", pq_cpu_avx512vnni, multiply, "avx512vnni", false },
     { "gemm16-strassen", pq_cpu_avx512vnni, multiply, "strassen", false },

@@ -129,11 +129,12 @@ static void equals_reference_beyond_one_block(void **unused)
     try_size(9, 3, 512, 1, 5);
 }
 
-/* Depths and columns that are halved (gemm16_strassen.c), with a single panel, ragged rows, columns over, short chunks. */
+/* Depths and columns that are halved (gemm16_strassen.c, gemm16_strassen256.c), with a single panel, ragged rows,
+ * columns over, short chunks, and depths that just miss. */
 static void equals_reference_in_halves(void **unused)
 {
     (void)unused;
-    static const size_t rows[] = { 1, 8, 9, 16, 23, 64, 65, 137 }, depths[] = { 384, 388, 392, 768, 776, 1544, 1552 };
+    static const size_t rows[] = { 1, 8, 9, 16, 23, 64, 65, 137 }, depths[] = { 384, 388, 392, 511, 512, 768, 776, 1544, 1552 };
     static const size_t columns[] = { 64, 65, 96, 127, 128, 193 };
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++)
         for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
