@@ -75,6 +75,12 @@ static enum pq_status check_ranks(uint64_t ranks, const struct pq_shape *s, size
     return PQ_OK;
 }
 
+static bool multiplies_signs(const struct pq_options *o, const struct pq_shape *shape, enum pq_protocol protocol)
+{
+    const struct pq_gemm16 *g = pq_gemm16_pick(o->kernel); /* an unknown name is refused elsewhere */
+    return protocol == PQ_PREPROCESSED && shape->weight_bits == 1 && g && g->signs;
+}
+
 enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape *shape, size_t ranks_max,
                               struct pq_point **points, size_t *count, struct pq_error *err)
 {
@@ -109,6 +115,7 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
                         .threads = threads.value[t], .net = nets->value[i / seqs.count],
                         .plan = { .shape = *shape, .seq = seq, .batch = o->batch,
                                   .protocol = (enum pq_protocol)protocols.value[p], .ranks = ranks.value[r],
+                                  .signs = multiplies_signs(o, shape, (enum pq_protocol)protocols.value[p]),
                                   .overlap = o->overlap,
                                   .softmax = pq_softmax_widths((uint32_t)seq) } };
                     pq_point_choose(point, o);

@@ -1,6 +1,7 @@
 #include "linear.h"
 
 #include "../kernels/bits.h"
+#include "../kernels/signs16.h"
 #include "deal.h"
 
 #include <string.h>
@@ -61,12 +62,24 @@ static size_t unit_of(const struct pq_plan *p, uint32_t layer, enum pq_linear_id
     return layer < p->shape.layers && id == PQ_QKV ? 3 * (size_t)(p->shape.hidden / p->shape.heads) : 1;
 }
 
+static void accumulate_signs(struct pq_context *c, uint16_t *z, const struct pq_packed *p, const uint16_t *x, size_t tokens)
+{
+    void *scratch = pq_context_alloc(c, pq_signs16_scratch_bytes(p->slice));
+    for (size_t k = 0; k < p->in; k += p->slice)
+        pq_signs16_run(pq_slice_left(p, 0, k), x + k * tokens, tokens, z, p->rows.count, pq_slice_depth(p, k), tokens,
+                       tokens, scratch);
+}
+
 /* z += left * x over this rank's rows. */
 static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed *p, int which, const uint16_t *x,
                        size_t tokens)
 {
     if (!p->rows.count) /* more ranks than rows: nothing to do here */
         return;
+    if (p->signs) {
+        accumulate_signs(c, z, p, x, tokens);
+        return;
+    }
     void *right = pq_context_alloc(c, c->gemm->right_bytes(p->slice, tokens));
     for (size_t k = 0; k < p->in; k += p->slice) {
         const size_t depth = pq_slice_depth(p, k);

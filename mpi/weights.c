@@ -2,6 +2,7 @@
 
 #include "../kernels/bits.h"
 #include "../kernels/secret.h"
+#include "../kernels/signs16.h"
 #include "stream.h"
 
 #include <stdlib.h>
@@ -87,9 +88,17 @@ static void pack(struct pq_packed *p, int which, const struct pq_gemm16 *g, cons
         g->left_pack(pq_slice_left(p, which, k), src + k, p->rows.count, pq_slice_depth(p, k), p->in, 1);
 }
 
+static void pack_signs(struct pq_packed *p, const struct pq_linear *l)
+{
+    const size_t first = p->rows.first;
+    for (size_t k = 0; k < p->in; k += p->slice)
+        pq_signs16_left_pack(pq_slice_left(p, 0, k), l->weight + first * p->in + k, l->multiplier + first, p->rows.count,
+                             pq_slice_depth(p, k), p->in);
+}
+
 /* Makes room for the operands, `operands` for each linear layer, of which this rank has its rows. */
 static void lay_out(struct pq_weights *w, const struct pq_plan *plan, size_t rank, const struct pq_gemm16 *g,
-                    int operands)
+                    int operands, bool signs)
 {
     w->count = 4 * (size_t)plan->shape.layers + 2;
     w->linear = pq_alloc(w->count * sizeof *w->linear);
@@ -99,7 +108,9 @@ static void lay_out(struct pq_weights *w, const struct pq_plan *plan, size_t ran
         *p = (struct pq_packed){ .rows = pq_weights_rows(&plan->shape, l, plan->ranks, rank) };
         pq_weights_sizes(&plan->shape, l, &p->out_all, &p->in);
         p->slice = pq_weights_slice(p->in);
-        p->slice_bytes = (g->left_bytes(p->rows.count, p->slice) + 63) / 64 * 64;
+        p->signs = signs;
+        const size_t bytes = (signs ? pq_signs16_left_bytes : g->left_bytes)(p->rows.count, p->slice);
+        p->slice_bytes = (bytes + 63) / 64 * 64;
         w->bytes += (size_t)operands * slices(p) * p->slice_bytes;
     }
     w->packed = pq_alloc(w->bytes);
@@ -118,7 +129,7 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
     const enum pq_role role = link->group->role;
     const bool published = plan->protocol == PQ_PUBLISHED;
     size_t largest = 0;
-    lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1);
+    lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1, plan->signs && role == PQ_P0);
     for (size_t l = 0; l < w->count; l++) {
         const size_t n = w->linear[l].rows.count * w->linear[l].in;
         largest = n > largest ? n : largest;
@@ -140,7 +151,10 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
                 pq_ring_sub(c, a, b, n, 16); /* w2 */
                 pq_link_send(link, PQ_P1, c, bytes);
             } else {
-                pack(p, 0, gemm, a);
+                if (p->signs)
+                    pack_signs(p, linear_of(model, l));
+                else
+                    pack(p, 0, gemm, a);
                 pq_ring_sub(c, a, b, n, 16); /* w0 */
             }
             pq_link_send(link, PQ_P2, c, bytes);

@@ -5,7 +5,7 @@
  * - w1 to P1 and P2 (protocols.md section 3, secret weights). What each party packs, and what it multiplies with:
  *
  *              left[0]    left[1]    product online
- *   P0 prep.   W'         -          (offline) lambda * W'
+ *   P0 prep.   W'         -          (offline) lambda * W'; or W as bits, and the multipliers (pq_plan.signs)
  *   P1 prep.   w1         -          x2 * w1
  *   P2 prep.   w0         -          x2 * w0
  *   P0 publ.   w0 + w1    w0         x0 * (w0+w1) + x1 * w0
@@ -27,6 +27,7 @@
 struct pq_packed {
     size_t out_all, in, slice, slice_bytes; /* depth of each slice but the last; bytes from one to the next */
     struct pq_block rows;
+    bool signs; /* left[0] holds +-1 and multipliers, packed by signs16.h: P0 where the plan says so */
     char *left[2];
 };
 

@@ -6,6 +6,7 @@
 #include "../prg.h"
 #include "../ring.h"
 #include "../share.h"
+#include "../signs16.h"
 #include "../status.h"
 #include "../table.h"
 
@@ -42,11 +43,11 @@ static void make_public(void)
 
 static void multiply(const struct secret_case *c, const uint8_t *secret)
 {
-    static const struct { size_t n, depth, m; } sizes[] = { { 27, 19, 50 }, { 25, 18, 14 }, { 9, 7, 33 }, { 16, 384, 64 } };
+    static const struct { size_t n, depth, m; } sizes[] = { { 27, 19, 50 }, { 25, 18, 14 }, { 9, 7, 33 }, { 16, 392, 64 } };
     const struct pq_gemm16 *g = pq_gemm16_pick(c->kernel);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const size_t n = sizes[i].n, depth = sizes[i].depth, m = sizes[i].m;
-        if (depth > 100 && strcmp(c->kernel, "strassen")) /* the others take all sizes alike */
+        if (depth > 100 && strncmp(c->kernel, "strassen", 8)) /* the others take all sizes alike */
             continue;
         PQ_ASSERT(g->left_bytes(n, depth) <= WORK_BYTES && g->right_bytes(depth, m) <= WORK_BYTES);
         memcpy(work[2], part(secret, 2), 2 * n * m);
@@ -54,6 +55,26 @@ static void multiply(const struct secret_case *c, const uint8_t *secret)
         g->right_pack(work[1], part(secret, 1), depth, m, m);
         g->multiply(work[0], work[1], (uint16_t *)work[2], 0, n, n, depth, m, m);
     }
+}
+
+/* Weights, multipliers and residues are secret: ragged panels, blocks and depth. */
+static void multiply_signs(const struct secret_case *c, const uint8_t *secret)
+{
+    enum { ROWS = 40, DEPTH = 22, COLS = 9, FEW = 5 }; /* the plain way takes every step for every pattern */
+    uint16_t *r = (uint16_t *)work[1], *factor = (uint16_t *)work[2];
+    int8_t *sign = (int8_t *)work[3];
+    memcpy(r, part(secret, 0), 2 * DEPTH * COLS);
+    memcpy(factor, part(secret, 1), 2 * ROWS);
+    for (size_t i = 0; i < ROWS * DEPTH; i++)
+        sign[i] = (int8_t)(1 - 2 * (secret[2 * PART + i] & 1));
+    for (int plain = 0; plain < 2; plain++) {
+        uint16_t *z = (uint16_t *)(work[2] + PART);
+        memcpy(z, part(secret, 3), 2 * ROWS * COLS);
+        const size_t n = plain ? FEW : ROWS, depth = plain ? FEW : DEPTH, m = plain ? FEW : COLS;
+        pq_signs16_left_pack(work[0], sign, factor, n, depth, depth);
+        (plain ? pq_signs16_run_plain : pq_signs16_run)(work[0], r, m, z, n, depth, m, m, work[0] + PART);
+    }
+    (void)c;
 }
 
 /* ---- messages, rings, truncation ---- */
@@ -236,6 +257,7 @@ static const struct secret_case cases[] = {
     { "gemm16-strassen", pq_cpu_avx512vnni, multiply, "strassen", false },
     { "gemm16-amx", pq_cpu_amx, multiply, "amx", false },
 #endif
+    { "signs16", NULL, multiply_signs, NULL, false },
     { "messages", NULL, pack, NULL, false },
     { "rings", NULL, rings, NULL, false },
     { "truncation", NULL, truncations, NULL, false },
