@@ -83,6 +83,8 @@ void pq_bits_pack(uint8_t *dst, const void *src, size_t n, unsigned t)
 #if defined(__x86_64__)
     if ((t < 8 || t == 12) && pq_cpu_vbmi())
         done = pq_bits_pack_vbmi(dst, src, n, t);
+    else if ((t < 8 || t == 12) && pq_cpu_avx2())
+        done = pq_bits_pack_avx2(dst, src, n, t);
     if (t < 16 && t != 8 && done < n && pq_cpu_bmi2())
         done += pq_bits_pack_bmi2(dst + done / 8 * t, (const uint8_t *)src + done * pq_ring_bytes(t), n - done, t);
 #endif
@@ -104,6 +106,8 @@ void pq_bits_unpack(void *dst, const uint8_t *src, size_t n, unsigned t)
 #if defined(__x86_64__)
     if ((t < 8 || t == 12) && pq_cpu_vbmi())
         done = pq_bits_unpack_vbmi(dst, src, n, t);
+    else if ((t < 8 || t == 12) && pq_cpu_avx2())
+        done = pq_bits_unpack_avx2(dst, src, n, t);
     if (t < 16 && t != 8 && done < n && pq_cpu_bmi2())
         done += pq_bits_unpack_bmi2((uint8_t *)dst + done * pq_ring_bytes(t), src + done / 8 * t, n - done, t);
 #endif
