@@ -83,6 +83,8 @@ void pq_bits_pack(uint8_t *dst, const void *src, size_t n, unsigned t)
 #if defined(__x86_64__)
     if ((t < 8 || t == 12) && pq_cpu_vbmi())
         done = pq_bits_pack_vbmi(dst, src, n, t);
+    else if ((t < 8 || t == 12) && pq_cpu_avx2())
+        done = pq_bits_pack_avx2(dst, src, n, t);
     if (t < 16 && t != 8 && done < n && pq_cpu_bmi2())
         done += pq_bits_pack_bmi2(dst + done / 8 * t, (const uint8_t *)src + done * pq_ring_bytes(t), n - done, t);
 #endif
@@ -104,6 +106,8 @@ void pq_bits_unpack(void *dst, const uint8_t *src, size_t n, unsigned t)
 #if defined(__x86_64__)
     if ((t < 8 || t == 12) && pq_cpu_vbmi())
         done = pq_bits_unpack_vbmi(dst, src, n, t);
+    else if ((t < 8 || t == 12) && pq_cpu_avx2())
+        done = pq_bits_unpack_avx2(dst, src, n, t);
     if (t < 16 && t != 8 && done < n && pq_cpu_bmi2())
         done += pq_bits_unpack_bmi2((uint8_t *)dst + done * pq_ring_bytes(t), src + done / 8 * t, n - done, t);
 #endif
@@ -111,11 +115,19 @@ void pq_bits_unpack(void *dst, const uint8_t *src, size_t n, unsigned t)
         pq_bits_unpack_plain((uint8_t *)dst + done * pq_ring_bytes(t), src + done / 8 * t, n - done, t);
 }
 
+/* In place by itself, under one name: Clang does not vectorise a loop that has two for the same elements. */
 #define ELEMENTWISE(name, type, op) \
     PQ_CLONES static void name(type *d, const type *x, const type *y, size_t n, type mask) \
     { \
-        for (size_t i = 0; i < n; i++) \
-            d[i] = (type)((x[i] op y[i]) & mask); \
+        if (d == x) \
+            for (size_t i = 0; i < n; i++) \
+                d[i] = (type)((d[i] op y[i]) & mask); \
+        else if (d == y) \
+            for (size_t i = 0; i < n; i++) \
+                d[i] = (type)((x[i] op d[i]) & mask); \
+        else \
+            for (size_t i = 0; i < n; i++) \
+                d[i] = (type)((x[i] op y[i]) & mask); \
     }
 ELEMENTWISE(sub8, uint8_t, -)
 ELEMENTWISE(sub16, uint16_t, -)

@@ -18,9 +18,7 @@ enum { AT_ONCE = 64, AT_ONCE_12 = 32 };
 #define APART(t, i) ((i) / 8 * (t) + (i) % 8)
 #define TOGETHER_12(t, i) ((i) < 48 ? (i) / 3 * 4 + (i) % 3 : 0)
 #define APART_12(t, i) ((i) / 4 * 3 + ((i) % 4 + 1) / 2)
-#define FOUR(f, t, i) f(t, i), f(t, i + 1), f(t, i + 2), f(t, i + 3)
-#define SIXTEEN(f, t, i) FOUR(f, t, i), FOUR(f, t, i + 4), FOUR(f, t, i + 8), FOUR(f, t, i + 12)
-#define BYTES(f, t) { SIXTEEN(f, t, 0), SIXTEEN(f, t, 16), SIXTEEN(f, t, 32), SIXTEEN(f, t, 48) }
+#define BYTES(f, t) { PQ_SIXTEEN(f, t, 0), PQ_SIXTEEN(f, t, 16), PQ_SIXTEEN(f, t, 32), PQ_SIXTEEN(f, t, 48) }
 #define WIDTHS(f) \
     { { 0 }, BYTES(f, 1), BYTES(f, 2), BYTES(f, 3), BYTES(f, 4), BYTES(f, 5), BYTES(f, 6), BYTES(f, 7) }
 

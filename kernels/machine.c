@@ -31,24 +31,8 @@ static bool has(unsigned ebx, unsigned ecx, uint64_t state)
     return (b & ebx) == ebx && (c & ecx) == ecx && (saved_state() & state) == state;
 }
 
-enum { LEAF7_AVX2 = 1 << 5, LEAF7_VAES = 1 << 9, LEAF7_VNNI = 1 << 11, STATE_AVX = 0x6, STATE_AVX512 = 0xe6 };
+enum { LEAF7_VAES = 1 << 9, LEAF7_VNNI = 1 << 11, STATE_AVX512 = 0xe6 };
 static const unsigned leaf7_avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
-
-bool pq_cpu_bmi2(void)
-{
-    return __builtin_cpu_supports(
-        "bmi2"); /* general registers only: no state to ask the system for. Asked often: cached */
-}
-
-bool pq_cpu_vbmi(void)
-{
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi"); /* with its state; cached */
-}
-
-bool pq_cpu_avx2(void)
-{
-    return has(LEAF7_AVX2, 0, STATE_AVX);
-}
 
 bool pq_cpu_avx512bw(void)
 {
@@ -75,21 +59,6 @@ bool pq_cpu_amx(void)
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
 }
 #else
-bool pq_cpu_bmi2(void)
-{
-    return false;
-}
-
-bool pq_cpu_vbmi(void)
-{
-    return false;
-}
-
-bool pq_cpu_avx2(void)
-{
-    return false;
-}
-
 bool pq_cpu_avx512bw(void)
 {
     return false;

@@ -7,10 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* CPU features that the operating system also saves (XGETBV asked), so that using them cannot fault. */
-bool pq_cpu_bmi2(void);
-bool pq_cpu_vbmi(void);
-bool pq_cpu_avx2(void);
+/* CPU features that the operating system also saves (XGETBV asked), so that using them cannot fault. The first three
+ * are asked for before a few nanoseconds of work: the compiler's own answers, which it keeps in memory. */
+#if defined(__x86_64__)
+static inline bool pq_cpu_bmi2(void) /* and pext and pdep are fast: AMD before Zen 3 takes hundreds of cycles for one */
+{
+    return __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("amdfam15h") && !__builtin_cpu_is("amdfam17h");
+}
+static inline bool pq_cpu_vbmi(void)
+{
+    return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw");
+}
+static inline bool pq_cpu_avx2(void) { return __builtin_cpu_supports("avx2"); }
+#else
+static inline bool pq_cpu_bmi2(void) { return false; }
+static inline bool pq_cpu_vbmi(void) { return false; }
+static inline bool pq_cpu_avx2(void) { return false; }
+#endif
 bool pq_cpu_avx512bw(void);   /* F, BW, VL, DQ */
 bool pq_cpu_vaes(void);       /* F, BW, VL, DQ and AES in wide registers */
 bool pq_cpu_avx512vnni(void); /* F, BW, VL, DQ and VNNI */

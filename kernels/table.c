@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-enum { MAX_WORDS = 4096 }; /* 2^12 entries of 32 bits are 2048 words */
-
 size_t pq_table_bytes(unsigned index_bits, unsigned w)
 {
     size_t bits = (size_t)w << index_bits;
@@ -47,7 +45,7 @@ void pq_table_pack(uint64_t *dst, const void *content, unsigned content_bytes, u
 /* dst = src rotated towards lower addresses by `words_off` of `words` words (a power of two). */
 static void rotate_words(uint64_t *restrict dst, const uint64_t *src, size_t words, uint32_t words_off)
 {
-    uint64_t spare[MAX_WORDS];
+    uint64_t spare[PQ_TABLE_WORDS];
     uint64_t *from = spare, *to = dst;
     unsigned stages = pq_bits_of(words - 1);
 
@@ -82,9 +80,7 @@ static void rotate_bits(uint64_t *restrict dst, const uint64_t *src, size_t word
     dst[words - 1] = dst[words - 1] >> low | (first << high & carry);
 }
 
-/* Strings of 1, 2 and 4 words, which most tables and all rows of two-input tables are: they stay in registers, and a
- * loop over rows can be vectorised. */
-PQ_CLONES
+/* Strings of 1, 2 and 4 words, which most tables and all rows of two-input tables are, stay in registers. */
 static void rotate_rows_of_1(uint64_t *restrict dst, const uint64_t *restrict src, size_t rows, uint32_t bits)
 {
     const unsigned low = bits % 64;
@@ -92,7 +88,6 @@ static void rotate_rows_of_1(uint64_t *restrict dst, const uint64_t *restrict sr
         dst[i] = src[i] >> low | src[i] << 1 << (63 - low);
 }
 
-PQ_CLONES
 static void rotate_rows_of_2(uint64_t *restrict dst, const uint64_t *restrict src, size_t rows, uint32_t bits)
 {
     const unsigned low = bits % 64;
@@ -104,7 +99,6 @@ static void rotate_rows_of_2(uint64_t *restrict dst, const uint64_t *restrict sr
     }
 }
 
-PQ_CLONES
 static void rotate_rows_of_4(uint64_t *restrict dst, const uint64_t *restrict src, size_t rows, uint32_t bits)
 {
     const unsigned low = bits % 64;
@@ -120,15 +114,8 @@ static void rotate_rows_of_4(uint64_t *restrict dst, const uint64_t *restrict sr
     }
 }
 
-/* `rows` strings of `words` words each, all rotated by the same number of bits, a multiple of w. */
-static void rotate_rows(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, unsigned w, uint32_t bits)
+void pq_table_rotate_plain(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits)
 {
-#if defined(__x86_64__)
-    if (words <= 8 && w >= 4 && pq_cpu_vbmi()) {
-        pq_table_rotate_vbmi(dst, src, rows, words, bits);
-        return;
-    }
-#endif
     switch (words) {
     case 1: rotate_rows_of_1(dst, src, rows, bits); break;
     case 2: rotate_rows_of_2(dst, src, rows, bits); break;
@@ -139,45 +126,61 @@ static void rotate_rows(uint64_t *dst, const uint64_t *src, size_t rows, size_t 
     }
 }
 
+/* `rows` strings of `words` words each, all rotated by the same number of bits, a multiple of w. */
+static void rotate_rows(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, unsigned w, uint32_t bits)
+{
+#if defined(__x86_64__)
+    if (words <= 8 && w >= 4 && pq_cpu_vbmi()) {
+        pq_table_rotate_vbmi(dst, src, rows, words, bits);
+        return;
+    }
+    if ((words > 1 || rows % 4 == 0) && pq_cpu_avx2()) {
+        pq_table_rotate_avx2(dst, src, rows, words, bits);
+        return;
+    }
+#endif
+    (void)w;
+    pq_table_rotate_plain(dst, src, rows, words, bits);
+}
+
 void pq_table_rotate(uint64_t *dst, const uint64_t *table, unsigned index_bits, unsigned w, uint32_t offset)
 {
     const size_t words = words_of(index_bits, w);
-    PQ_ASSERT(words <= MAX_WORDS);
+    PQ_ASSERT(words <= PQ_TABLE_WORDS);
     rotate_rows(dst, table, 1, words, w, (offset & pq_ring_mask(index_bits)) * w);
 }
 
 void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsigned b, unsigned w, uint32_t offset)
 {
     const size_t words = ((size_t)w << b) / 64;
-    PQ_ASSERT(words >= 1 && words <= MAX_WORDS);
+    PQ_ASSERT(words >= 1 && words <= PQ_TABLE_WORDS);
     rotate_rows(dst, table, (size_t)1 << a, words, w, (offset & pq_ring_mask(b)) * w);
 }
 
-/* Subtraction in every w-bit lane of a word at once: the lanes' top bits are kept from borrowing. */
-PQ_CLONES
-static void subtract_lanes(uint8_t *restrict half, const uint64_t *restrict table, size_t words, uint64_t top)
-{
-    for (size_t i = 0; i < words; i++) {
-        uint64_t h;
-        memcpy(&h, half + 8 * i, 8);
-        h = ((table[i] | top) - (h & ~top)) ^ ((table[i] ^ ~h) & top);
-        memcpy(half + 8 * i, &h, 8);
+/* half = table - half in lanes that may lie at any address. */
+typedef uint16_t lane16 __attribute__((aligned(1), may_alias));
+typedef uint32_t lane32 __attribute__((aligned(1), may_alias));
+
+#define SUBTRACT(name, lane, difference) \
+    PQ_CLONES static void name(lane *restrict half, const lane *restrict table, size_t n) \
+    { \
+        for (size_t i = 0; i < n; i++) \
+            half[i] = (lane)(difference); \
     }
-}
+SUBTRACT(subtract_bits, uint8_t, table[i] ^ half[i])
+SUBTRACT(subtract_nibbles, uint8_t, ((table[i] - half[i]) & 15) | ((table[i] - (half[i] & 0xf0)) & 0xf0))
+SUBTRACT(subtract_8, uint8_t, table[i] - half[i])
+SUBTRACT(subtract_16, lane16, table[i] - half[i])
+SUBTRACT(subtract_32, lane32, table[i] - half[i])
 
 void pq_table_mask(uint8_t *half, const uint64_t *table, size_t bytes, unsigned w)
 {
-    const uint64_t ones = w == 1 ? ~UINT64_C(0) : w == 4 ? UINT64_C(0x1111111111111111)
-                          : w == 8 ? UINT64_C(0x0101010101010101) : w == 16 ? UINT64_C(0x0001000100010001)
-                                                                            : UINT64_C(0x0000000100000001);
-    const uint64_t top = ones << (w - 1);
-    const size_t words = bytes / 8, rest = bytes % 8;
-    subtract_lanes(half, table, words, top);
-    if (rest) {
-        uint8_t last[8] = { 0 };
-        memcpy(last, half + 8 * words, rest);
-        subtract_lanes(last, table + words, 1, top);
-        memcpy(half + 8 * words, last, rest);
+    switch (w) {
+    case 1: subtract_bits(half, (const uint8_t *)table, bytes); break;
+    case 4: subtract_nibbles(half, (const uint8_t *)table, bytes); break;
+    case 8: subtract_8(half, (const uint8_t *)table, bytes); break;
+    case 16: subtract_16((lane16 *)half, (const lane16 *)table, bytes / 2); break;
+    default: subtract_32((lane32 *)half, (const lane32 *)table, bytes / 4); break;
     }
 }
 
@@ -185,6 +188,19 @@ void pq_table_mask(uint8_t *half, const uint64_t *table, size_t bytes, unsigned 
 static int64_t at_least_0(int64_t x)
 {
     return x & ((int64_t)((uint64_t)x >> 63) - 1);
+}
+
+void pq_table_wrap_plain(uint8_t dst[32], uint32_t start, uint64_t flips)
+{
+    for (uint32_t word = 0; word < 4; word++) {
+        /* How many of this word's bits lie below start, 0 to 64, without a branch. */
+        int64_t below = (int64_t)start - 64 * (int64_t)word;
+        below = at_least_0(below);
+        below -= at_least_0(below - 64);
+        uint64_t half = (uint64_t)below / 2, rest = (uint64_t)below - half; /* two shifts: 64 at once is undefined */
+        uint64_t bits = (~UINT64_C(0) << half << rest) ^ flips;
+        memcpy(dst + 8 * word, &bits, 8);
+    }
 }
 
 void pq_wrap_table(uint8_t *dst, unsigned b, uint32_t offset, uint32_t flip)
@@ -198,15 +214,13 @@ void pq_wrap_table(uint8_t *dst, unsigned b, uint32_t offset, uint32_t flip)
         return;
     }
     PQ_ASSERT(b == 8);
-    for (uint32_t word = 0; word < 4; word++) {
-        /* How many of this word's bits lie below start, 0 to 64, without a branch. */
-        int64_t below = (int64_t)start - 64 * (int64_t)word;
-        below = at_least_0(below);
-        below -= at_least_0(below - 64);
-        uint64_t half = (uint64_t)below / 2, rest = (uint64_t)below - half; /* two shifts: 64 at once is undefined */
-        uint64_t bits = (~UINT64_C(0) << half << rest) ^ flips;
-        memcpy(dst + 8 * word, &bits, 8);
+#if defined(__x86_64__)
+    if (pq_cpu_avx2()) {
+        pq_table_wrap_avx2(dst, start, flips);
+        return;
     }
+#endif
+    pq_table_wrap_plain(dst, start, flips);
 }
 
 PQ_CLONES

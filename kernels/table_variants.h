@@ -1,12 +1,25 @@
-/* Rotation for machines with AVX-512 VBMI, behind table.h alone. */
+/* Rotation and wrap tables, in plain C and for machines with AVX2 or AVX-512 VBMI, behind table.h alone. No address or
+ * branch depends on `bits`, `start` or `flips`. */
 #ifndef PQ_TABLE_VARIANTS_H
 #define PQ_TABLE_VARIANTS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* `rows` strings of `words` words each (1, 2, 4 or 8), all rotated towards lower bits by `bits` bits, a multiple of 4.
- * dst and src do not overlap. */
+enum { PQ_TABLE_WORDS = 4096 }; /* the longest string; 2^12 entries of 32 bits are 2048 words */
+
+/* `rows` strings of `words` words each (a power of two up to PQ_TABLE_WORDS), all rotated towards lower bits by `bits`
+ * bits, less than a string has. dst and src do not overlap. */
+void pq_table_rotate_plain(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits);
+
+/* The same; strings of one word come in fours. */
+void pq_table_rotate_avx2(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits);
+
+/* The same for up to 8 words and multiples of 4 bits. */
 void pq_table_rotate_vbmi(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits);
+
+/* 256 bits of which those from `start` on, 1 to 256, are ones; every word xor flips. */
+void pq_table_wrap_plain(uint8_t dst[32], uint32_t start, uint64_t flips);
+void pq_table_wrap_avx2(uint8_t dst[32], uint32_t start, uint64_t flips);
 
 #endif

@@ -9,6 +9,7 @@
 #include "../signs16.h"
 #include "../status.h"
 #include "../table.h"
+#include "../table_variants.h"
 
 #include <string.h>
 
@@ -116,11 +117,12 @@ static void truncations(const struct secret_case *c, const uint8_t *secret)
 
 /* ---- tables ---- */
 
-/* Content and rotation are secret. 1, 2, 4 and more words; all widths of entries. */
+/* Content and rotation are secret. 1, 2, 4 ... 64 and 128 words; all widths of entries. */
 static void rotate(const struct secret_case *c, const uint8_t *secret)
 {
     static const struct { unsigned index_bits, out_bits; } tables[] = { { 4, 1 }, { 4, 4 }, { 4, 8 },  { 4, 16 },
-                                                                        { 8, 1 }, { 8, 4 }, { 6, 32 } };
+                                                                        { 8, 1 }, { 8, 4 }, { 6, 32 }, { 6, 8 },
+                                                                        { 7, 32 }, { 8, 32 } };
     const uint32_t *offset = part(secret, 1);
     (void)c;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
@@ -136,6 +138,8 @@ static void rotate(const struct secret_case *c, const uint8_t *secret)
     pq_table_rotate_rows((uint64_t *)work[1], part(secret, 0), 3, 4, 8, offset[1]);
     pq_table_rotate_rows((uint64_t *)work[1], part(secret, 0), 3, 6, 4, offset[2]);
     pq_table_rotate_rows((uint64_t *)work[1], part(secret, 0), 2, 6, 16, offset[3]);
+    for (size_t words = 1; words <= 16; words *= 2)
+        pq_table_rotate_plain((uint64_t *)work[1], part(secret, 0), 3, words, offset[words] & (64 * words - 1));
 }
 
 static void wraps(const struct secret_case *c, const uint8_t *secret)
@@ -144,6 +148,7 @@ static void wraps(const struct secret_case *c, const uint8_t *secret)
     (void)c;
     for (size_t i = 0; i < N; i++) {
         pq_wrap_table(work[0] + 32 * i, 8, secret[i], flip[i]);
+        pq_table_wrap_plain(work[3] + 32 * i, 256u - secret[i], flip[i]);
         pq_wrap_table(work[1] + 2 * i, 4, secret[i] & 15u, flip[i]);
     }
     pq_share_wrap16(work[2], part(secret, 2), public_bytes, N);

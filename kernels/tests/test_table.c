@@ -1,7 +1,9 @@
 /* table.h against naive loops over entries: every width, every offset. */
+#include "../machine.h"
 #include "../ring.h"
 #include "../status.h"
 #include "../table.h"
+#include "../table_variants.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,6 +150,68 @@ static void both_offsets_together(void **unused)
         }
 }
 
+struct variant {
+    void (*rotate)(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits);
+    void (*wrap)(uint8_t dst[32], uint32_t start, uint64_t flips); /* NULL: has none */
+    bool (*runs)(void);                                            /* NULL: always */
+    size_t least_rows, most_words;                                 /* rows of one word; words of a row */
+    uint32_t step;                                                 /* bits are multiples of this */
+};
+static const struct variant plain = { pq_table_rotate_plain, pq_table_wrap_plain, NULL, 1, MOST_WORDS, 1 };
+#if defined(__x86_64__)
+static const struct variant avx2 = { pq_table_rotate_avx2, pq_table_wrap_avx2, pq_cpu_avx2, 4, MOST_WORDS, 1 };
+static const struct variant vbmi = { pq_table_rotate_vbmi, NULL, pq_cpu_vbmi, 1, 8, 4 };
+#endif
+
+/* The 64 bits from `bit` on of a string of words, which repeats. */
+static uint64_t bits_from(const uint64_t *string, size_t words, size_t bit)
+{
+    const uint64_t low = string[bit / 64 % words], high = string[(bit / 64 + 1) % words];
+    return bit % 64 ? low >> bit % 64 | high << (64 - bit % 64) : low;
+}
+
+/* Strings that end where their memory ends (a multiple of 64 bytes), as memcheck and sanitizers see. */
+static void expect_rotation(const struct variant *v, size_t rows, size_t words, uint32_t bits)
+{
+    const size_t all = rows * words, room = (all + 7) / 8 * 8;
+    uint64_t *src = pq_alloc(8 * room), *dst = pq_alloc(8 * room);
+    memset(dst, FILLER, 8 * room);
+    memcpy(src + room - all, table, 8 * all);
+    v->rotate(dst + room - all, src + room - all, rows, words, bits);
+    for (size_t i = 0; i < room - all; i++)
+        assert_true(dst[i] == UINT64_C(0x0101010101010101) * FILLER);
+    for (size_t i = 0; i < all; i++)
+        if (dst[room - all + i] != bits_from(table + i / words * words, words, 64 * (i % words) + bits))
+            fail_msg("%zu rows of %zu words by %u bits: word %zu", rows, words, bits, i);
+    free(src);
+    free(dst);
+}
+
+/* Each by itself: table.h takes the best that this machine has. */
+static void variant_is_its_definition(void **state_of)
+{
+    const struct variant *v = *state_of;
+    if (v->runs && !v->runs())
+        skip();
+    for (size_t i = 0; i < MOST_WORDS; i++)
+        table[i] = (uint64_t)next() << 32 | next();
+    for (size_t words = 1; words <= v->most_words; words *= 2)
+        for (size_t rows = words > 1 ? 1 : v->least_rows; rows <= 32 && rows * words <= MOST_WORDS; rows *= 2) {
+            const uint32_t all = 64 * (uint32_t)words, step = rows * words <= 64 ? 1 : 61; /* odd: meets every stage */
+            for (uint32_t k = 0; k * v->step < all; k += step)
+                expect_rotation(v, rows, words, k * v->step);
+            expect_rotation(v, rows, words, all - v->step);
+        }
+    for (uint32_t start = 1; start <= 256 && v->wrap; start++)
+        for (uint32_t flip = 0; flip < 2; flip++) {
+            uint8_t *bits = pq_alloc(64);
+            v->wrap(bits + 32, start, 0 - (uint64_t)flip);
+            for (uint32_t i = 0; i < 256; i++)
+                assert_int_equal(pq_table_entry(bits + 32, i, 1), (i >= start) ^ flip);
+            free(bits);
+        }
+}
+
 /* Halves that borrow in every lane, at every address. */
 static void masking_subtracts_in_every_lane(void **unused)
 {
@@ -251,6 +315,11 @@ int main(void)
         cmocka_unit_test(rotation_by_every_offset),         cmocka_unit_test(rotation_of_rows_by_every_offset),
         cmocka_unit_test(both_offsets_together),            cmocka_unit_test(masking_subtracts_in_every_lane),
         cmocka_unit_test(wrap_tables_for_every_offset),     cmocka_unit_test(reading_takes_the_entry),
+        { "variant plain", variant_is_its_definition, NULL, NULL, (void *)&plain },
+#if defined(__x86_64__)
+        { "variant avx2", variant_is_its_definition, NULL, NULL, (void *)&avx2 },
+        { "variant vbmi", variant_is_its_definition, NULL, NULL, (void *)&vbmi },
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
