@@ -50,14 +50,25 @@ bool pq_cpu_avx2(void)
     return has(LEAF7_AVX2, 0, STATE_AVX);
 }
 
+bool pq_cpu_aes(void)
+{
+    unsigned a, b, c, d;
+    return pq_cpu_avx2() && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_AES);
+}
+
+bool pq_cpu_vaes(void)
+{
+    return pq_cpu_aes() && has(0, LEAF7_VAES, STATE_AVX);
+}
+
 bool pq_cpu_avx512bw(void)
 {
     return has(leaf7_avx512, 0, STATE_AVX512);
 }
 
-bool pq_cpu_vaes(void)
+bool pq_cpu_vaes512(void)
 {
-    return has(leaf7_avx512, LEAF7_VAES, STATE_AVX512);
+    return pq_cpu_vaes() && pq_cpu_avx512bw() && pq_cpu_vbmi();
 }
 
 bool pq_cpu_avx512vnni(void)
@@ -90,12 +101,22 @@ bool pq_cpu_avx2(void)
     return false;
 }
 
-bool pq_cpu_avx512bw(void)
+bool pq_cpu_aes(void)
 {
     return false;
 }
 
 bool pq_cpu_vaes(void)
+{
+    return false;
+}
+
+bool pq_cpu_avx512bw(void)
+{
+    return false;
+}
+
+bool pq_cpu_vaes512(void)
 {
     return false;
 }
