@@ -31,17 +31,28 @@ static bool has(unsigned ebx, unsigned ecx, uint64_t state)
     return (b & ebx) == ebx && (c & ecx) == ecx && (saved_state() & state) == state;
 }
 
-enum { LEAF7_VAES = 1 << 9, LEAF7_VNNI = 1 << 11, STATE_AVX512 = 0xe6 };
+enum { LEAF7_VAES = 1 << 9, LEAF7_VNNI = 1 << 11, STATE_AVX = 0x6, STATE_AVX512 = 0xe6 };
 static const unsigned leaf7_avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
+
+bool pq_cpu_aes(void)
+{
+    unsigned a, b, c, d;
+    return pq_cpu_avx2() && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_AES);
+}
+
+bool pq_cpu_vaes(void)
+{
+    return pq_cpu_aes() && has(0, LEAF7_VAES, STATE_AVX);
+}
 
 bool pq_cpu_avx512bw(void)
 {
     return has(leaf7_avx512, 0, STATE_AVX512);
 }
 
-bool pq_cpu_vaes(void)
+bool pq_cpu_vaes512(void)
 {
-    return has(leaf7_avx512, LEAF7_VAES, STATE_AVX512);
+    return pq_cpu_vaes() && pq_cpu_avx512bw() && pq_cpu_vbmi();
 }
 
 bool pq_cpu_avx512vnni(void)
@@ -59,12 +70,22 @@ bool pq_cpu_amx(void)
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
 }
 #else
-bool pq_cpu_avx512bw(void)
+bool pq_cpu_aes(void)
 {
     return false;
 }
 
 bool pq_cpu_vaes(void)
+{
+    return false;
+}
+
+bool pq_cpu_avx512bw(void)
+{
+    return false;
+}
+
+bool pq_cpu_vaes512(void)
 {
     return false;
 }

@@ -24,8 +24,10 @@ static inline bool pq_cpu_bmi2(void) { return false; }
 static inline bool pq_cpu_vbmi(void) { return false; }
 static inline bool pq_cpu_avx2(void) { return false; }
 #endif
+bool pq_cpu_aes(void);        /* AVX2 and AES */
+bool pq_cpu_vaes(void);       /* AVX2, AES, also in wide registers */
 bool pq_cpu_avx512bw(void);   /* F, BW, VL, DQ */
-bool pq_cpu_vaes(void);       /* F, BW, VL, DQ and AES in wide registers */
+bool pq_cpu_vaes512(void);    /* F, BW, VL, DQ, VBMI, and what pq_cpu_vaes asks for */
 bool pq_cpu_avx512vnni(void); /* F, BW, VL, DQ and VNNI */
 bool pq_cpu_amx(void);        /* F, BW, VL, DQ, tiles of bytes; the first call asks the system for their state */
 

@@ -1,5 +1,7 @@
 #include "prg.h"
-#include "prg_vaes.h"
+
+#include "machine.h"
+#include "prg_variants.h"
 #include "secret.h"
 #include "status.h"
 
@@ -14,28 +16,55 @@ enum { MAX_THREADS = 1024, BATCH = 128 };
 /* Each thread of a team has its own cipher state, made when that thread first asks, so nothing is shared. One state
  * in ECB mode serves ranges and scattered blocks alike: the counters are written out and encrypted in bulk. */
 struct pq_prg {
-    struct pq_vaes_key wide; /* the tuned variant's key, where it is usable */
-    bool is_wide;
+    struct pq_aes_key expanded; /* for the tuned variant */
+    const struct pq_aes *aes; /* NULL: OpenSSL */
     uint8_t key[16];
     struct pq_prg_watch *watch;
     EVP_CIPHER_CTX *state[MAX_THREADS];
 };
 
-struct pq_prg *pq_prg_create_plain(const uint8_t key[16])
+static const struct pq_aes variants[] = { /* best last */
+#if defined(__x86_64__)
+    { "aesni", pq_cpu_aes,
+      pq_aes_expand, pq_aesni_blocks, pq_aesni_range, pq_aesni_entries, pq_aes_forget },
+    { "vaes256", pq_cpu_vaes,
+      pq_aes_expand, pq_vaes256_blocks, pq_vaes256_range, pq_vaes256_entries, pq_aes_forget },
+    { "vaes512", pq_cpu_vaes512,
+      pq_aes_expand, pq_vaes512_blocks, pq_vaes512_range, pq_vaes512_entries, pq_vaes512_forget },
+#endif
+    { .name = NULL },
+};
+
+const struct pq_aes *pq_aes_pick(const char *forced)
+{
+    const struct pq_aes *best = NULL;
+    for (const struct pq_aes *v = variants; v->name; v++)
+        if ((!forced || !strcmp(forced, v->name)) && v->usable())
+            best = v;
+    return best;
+}
+
+static struct pq_prg *create(const uint8_t key[16], const struct pq_aes *aes)
 {
     struct pq_prg *prg = pq_alloc(sizeof *prg);
     memset(prg, 0, sizeof *prg);
     memcpy(prg->key, key, 16);
+    prg->aes = aes;
+    if (aes)
+        aes->expand(&prg->expanded, key);
     return prg;
 }
 
 struct pq_prg *pq_prg_create(const uint8_t key[16])
 {
-    struct pq_prg *prg = pq_prg_create_plain(key);
-    prg->is_wide = pq_vaes_usable();
-    if (prg->is_wide)
-        pq_vaes_expand(&prg->wide, key);
-    return prg;
+    return create(key, pq_aes_pick(NULL));
+}
+
+struct pq_prg *pq_prg_create_forced(const uint8_t key[16], const char *variant)
+{
+    const bool plain = !strcmp(variant, "openssl");
+    const struct pq_aes *aes = plain ? NULL : pq_aes_pick(variant);
+    return plain || aes ? create(key, aes) : NULL;
 }
 
 void pq_prg_free(struct pq_prg *prg)
@@ -98,8 +127,8 @@ static void range(struct pq_prg *prg, struct pq_address at, uint64_t first, size
 {
     uint8_t counter[16 * BATCH];
     put_prefix(counter, at);
-    if (prg->is_wide) {
-        pq_vaes_range(&prg->wide, counter, first, n, out);
+    if (prg->aes) {
+        prg->aes->range(&prg->expanded, counter, first, n, out);
         return;
     }
     EVP_CIPHER_CTX *c = state_of_thread(prg);
@@ -143,8 +172,8 @@ static void scattered(struct pq_prg *prg, struct pq_address at, const uint64_t *
     uint8_t counter[16 * BATCH];
     size_t used = n < BATCH ? n : BATCH;
     put_prefix(counter, at);
-    if (prg->is_wide) {
-        pq_vaes_blocks(&prg->wide, counter, index, n, out);
+    if (prg->aes) {
+        prg->aes->blocks(&prg->expanded, counter, index, n, out);
         return;
     }
     EVP_CIPHER_CTX *c = state_of_thread(prg);
@@ -181,10 +210,10 @@ void pq_prg_entries(struct pq_prg *prg, struct pq_address at, uint64_t first_bit
     uint8_t drawn[16 * BATCH], prefix[16];
     for (size_t i = 0; prg->watch && i < n; i++)
         tell(prg, at, first_bit + i * step_bits + (uint64_t)index[i] * w, w);
-    if (prg->is_wide && w <= 16) {
+    if (prg->aes && w <= 16) {
         PQ_ASSERT(at.op < 1u << 24 && at.stream < 256);
         put_prefix(prefix, at);
-        pq_vaes_entries(&prg->wide, prefix, first_bit, step_bits, index, n, w, mask, out);
+        prg->aes->entries(&prg->expanded, prefix, first_bit, step_bits, index, n, w, mask, out);
         return;
     }
     for (size_t i0 = 0; i0 < n; i0 += BATCH) {

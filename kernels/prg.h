@@ -22,9 +22,13 @@ struct pq_prg_watch {
     void (*drawn)(struct pq_prg_watch *watch, struct pq_address at, uint64_t first_bit, uint64_t bits);
 };
 
-/* By the fastest way that this machine has; plain: by OpenSSL alone, which defines it. */
+/* By the fastest way that this machine has. */
 struct pq_prg *pq_prg_create(const uint8_t key[16]);
-struct pq_prg *pq_prg_create_plain(const uint8_t key[16]);
+
+/* For tests: by OpenSSL alone, which defines it ("openssl"), or by "aesni", "vaes256" or "vaes512". NULL: unknown, or
+ * this machine cannot run it. */
+struct pq_prg *pq_prg_create_forced(const uint8_t key[16], const char *variant);
+
 void pq_prg_free(struct pq_prg *prg); /* wipes the key; NULL is fine */
 void pq_prg_set_watch(struct pq_prg *prg, struct pq_prg_watch *watch); /* NULL, as created: nobody watches */
 

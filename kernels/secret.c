@@ -1,6 +1,6 @@
 #include "secret.h"
 
-#include "prg_vaes.h"
+#include "prg_variants.h"
 
 #include <openssl/crypto.h>
 
@@ -33,8 +33,9 @@ __attribute__((noinline)) void pq_wipe_stack(void)
 {
     char below[1 << 17];
     pq_wipe(below, sizeof below);
-    if (pq_vaes_usable())
-        pq_vaes_forget();
+    const struct pq_aes *aes = pq_aes_pick(NULL);
+    if (aes)
+        aes->forget();
 }
 
 void pq_forbid_core_dumps(void)

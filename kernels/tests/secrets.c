@@ -193,27 +193,16 @@ static void shares(const struct secret_case *c, const uint8_t *secret)
 
 /* ---- random numbers: the key is secret ---- */
 
-static void draw(struct pq_prg *prg)
+static void draw(const struct secret_case *c, const uint8_t *secret)
 {
-    static const uint64_t block[5] = { 9, 0, 77, 5, 1 };
+    static const uint64_t block[37] = { 9, 0, 77, 5, 1 }; /* more than are made at a time, and no multiple */
     const struct pq_address at = { 1, 2, 3 };
-    pq_prg_fill(prg, at, 5, 300, work[0]);
-    pq_prg_blocks(prg, at, block, 5, work[1]);
+    struct pq_prg *prg = pq_prg_create_forced(secret, c->kernel);
+    pq_prg_fill(prg, at, 5, 700, work[0]);
+    pq_prg_blocks(prg, at, block, 37, work[1]);
     for (unsigned w = 1; w <= 32; w += w == 1 ? 3 : w)
         pq_prg_entries(prg, at, 0, 16 * w, public_index, N, w, pq_ring_mask(w), work[2]);
     pq_prg_free(prg);
-}
-
-static void plain_prg(const struct secret_case *c, const uint8_t *secret)
-{
-    (void)c;
-    draw(pq_prg_create_plain(secret));
-}
-
-static void best_prg(const struct secret_case *c, const uint8_t *secret)
-{
-    (void)c;
-    draw(pq_prg_create(secret));
 }
 
 /* ---- what must be noticed ---- */
@@ -270,8 +259,12 @@ static const struct secret_case cases[] = {
     { "wrap-tables", NULL, wraps, NULL, false },
     { "look-ups", NULL, look_up, NULL, false },
     { "norm-and-reshare", NULL, shares, NULL, false },
-    { "prg-plain", NULL, plain_prg, NULL, false },
-    { "prg-best", NULL, best_prg, NULL, false },
+    { "prg-openssl", NULL, draw, "openssl", false },
+#if defined(__x86_64__)
+    { "prg-aesni", pq_cpu_aes, draw, "aesni", false },
+    { "prg-vaes256", pq_cpu_vaes, draw, "vaes256", false },
+    { "prg-vaes512", pq_cpu_vaes512, draw, "vaes512", false },
+#endif
     { "planted-branch", NULL, branches, NULL, true },
     { "planted-address", NULL, looks_up, NULL, true },
     { "planted-early-end", NULL, ends_early, NULL, true },

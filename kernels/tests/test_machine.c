@@ -36,15 +36,18 @@ static void features_agree_with_the_system(void **unused)
     assert_true(!pq_cpu_avx512vnni() || pq_cpu_avx512bw());
     assert_true(!pq_cpu_vbmi() || pq_cpu_avx512bw());
     assert_true(!pq_cpu_avx512bw() || pq_cpu_avx2());
+    assert_true(!pq_cpu_vaes512() || (pq_cpu_vaes() && pq_cpu_avx512bw()));
+    assert_true(!pq_cpu_vaes() || pq_cpu_aes());
 #if defined(__x86_64__)
     __builtin_cpu_init();
     assert_int_equal(pq_cpu_avx2(), system_has(" avx2 "));
     assert_true(!pq_cpu_bmi2() || system_has(" bmi2 ")); /* not where it is slow */
+    assert_int_equal(pq_cpu_aes(), system_has(" avx2 ") && system_has(" aes "));
     assert_int_equal(pq_cpu_avx512bw(), __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"));
     assert_int_equal(pq_cpu_avx512vnni(), pq_cpu_avx512bw() && __builtin_cpu_supports("avx512vnni"));
 #else
-    assert_false(pq_cpu_avx2());
+    assert_false(pq_cpu_avx2() || pq_cpu_aes());
 #endif
 }
 

@@ -1,53 +1,18 @@
 /* Four blocks a register, eight registers in flight, which hides the latency of a round. Compiled with -mvaes, AVX-512
- * and its byte permutations (VBMI); prg.c asks the machine first. Where the compiler does not target x86-64 nothing is
- * usable. */
-#include "prg_vaes.h"
-#include "machine.h"
-
-#include <string.h>
+ * and its byte permutations (VBMI); prg.c asks the machine first. */
+#include "prg_variants.h"
 
 #if defined(__VAES__) && defined(__AVX512VBMI__)
 
 #include <immintrin.h>
-
-bool pq_vaes_usable(void)
-{
-    return pq_cpu_vaes() && pq_cpu_vbmi();
-}
-
-static __m128i next_key(__m128i key, __m128i assist)
-{
-    assist = _mm_shuffle_epi32(assist, 0xff);
-    key = _mm_xor_si128(key, _mm_slli_si128(key, 4));
-    key = _mm_xor_si128(key, _mm_slli_si128(key, 8)); /* the sum of all words before, as in FIPS 197 */
-    return _mm_xor_si128(key, assist);
-}
-
-#define EXPAND(i, constant) \
-    r = next_key(r, _mm_aeskeygenassist_si128(r, constant)); \
-    _mm_store_si128((__m128i *)k->round[i], r)
-
-void pq_vaes_expand(struct pq_vaes_key *k, const uint8_t key[16])
-{
-    __m128i r = _mm_loadu_si128((const __m128i *)key);
-    _mm_store_si128((__m128i *)k->round[0], r);
-    EXPAND(1, 0x01);
-    EXPAND(2, 0x02);
-    EXPAND(3, 0x04);
-    EXPAND(4, 0x08);
-    EXPAND(5, 0x10);
-    EXPAND(6, 0x20);
-    EXPAND(7, 0x40);
-    EXPAND(8, 0x80);
-    EXPAND(9, 0x1b);
-    EXPAND(10, 0x36);
-}
+#include <stdbool.h>
+#include <string.h>
 
 enum { REGISTERS = 8, AT_ONCE = 4 * REGISTERS };
 
 struct schedule { __m512i round[11], prefix; };
 
-static inline struct schedule schedule_of(const struct pq_vaes_key *k, const uint8_t prefix[8])
+static inline struct schedule schedule_of(const struct pq_aes_key *k, const uint8_t prefix[8])
 {
     struct schedule s;
     uint64_t low;
@@ -84,7 +49,8 @@ static inline void encrypt(const struct schedule *s, __m512i x[REGISTERS])
         x[i] = _mm512_aesenclast_epi128(x[i], s->round[10]);
 }
 
-void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const uint64_t *index, size_t n, uint8_t *out)
+void pq_vaes512_blocks(const struct pq_aes_key *k, const uint8_t prefix[8], const uint64_t *index, size_t n,
+                       uint8_t *out)
 {
     const struct schedule s = schedule_of(k, prefix);
     __m512i x[REGISTERS];
@@ -109,7 +75,7 @@ void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const 
     }
 }
 
-void pq_vaes_range(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first, size_t n, uint8_t *out)
+void pq_vaes512_range(const struct pq_aes_key *k, const uint8_t prefix[8], uint64_t first, size_t n, uint8_t *out)
 {
     const struct schedule s = schedule_of(k, prefix);
     __m512i x[REGISTERS];
@@ -158,8 +124,8 @@ static inline void take_entries(const __m512i x[REGISTERS], __m256i bit, unsigne
     _mm256_storeu_si256((__m256i *)out, _mm512_cvtepi16_epi8(shifted));
 }
 
-void pq_vaes_entries(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first_bit, uint64_t step_bits,
-                     const uint16_t *index, size_t n, unsigned w, unsigned mask, void *out)
+void pq_vaes512_entries(const struct pq_aes_key *k, const uint8_t prefix[8], uint64_t first_bit, uint64_t step_bits,
+                        const uint16_t *index, size_t n, unsigned w, unsigned mask, void *out)
 {
     const struct schedule s = schedule_of(k, prefix);
     const unsigned log_w = (unsigned)__builtin_ctz(w), width = w == 16 ? 2 : 1;
@@ -197,7 +163,7 @@ void pq_vaes_entries(const struct pq_vaes_key *k, const uint8_t prefix[8], uint6
 
 #define CLEAR(n) "vpxorq %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
 
-void pq_vaes_forget(void)
+void pq_vaes512_forget(void)
 {
     __asm__ volatile("vzeroall\n\t" CLEAR(16) CLEAR(17) CLEAR(18) CLEAR(19) CLEAR(20) CLEAR(21) CLEAR(22) CLEAR(23)
                      CLEAR(24) CLEAR(25) CLEAR(26) CLEAR(27) CLEAR(28) CLEAR(29) CLEAR(30) CLEAR(31)
@@ -207,35 +173,5 @@ void pq_vaes_forget(void)
 }
 
 #else
-
-bool pq_vaes_usable(void)
-{
-    return false;
-}
-
-void pq_vaes_forget(void)
-{
-}
-
-void pq_vaes_expand(struct pq_vaes_key *k, const uint8_t key[16])
-{
-    (void)k, (void)key;
-}
-
-void pq_vaes_blocks(const struct pq_vaes_key *k, const uint8_t prefix[8], const uint64_t *index, size_t n, uint8_t *out)
-{
-    (void)k, (void)prefix, (void)index, (void)n, (void)out;
-}
-
-void pq_vaes_range(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first, size_t n, uint8_t *out)
-{
-    (void)k, (void)prefix, (void)first, (void)n, (void)out;
-}
-
-void pq_vaes_entries(const struct pq_vaes_key *k, const uint8_t prefix[8], uint64_t first_bit, uint64_t step_bits,
-                     const uint16_t *index, size_t n, unsigned w, unsigned mask, void *out)
-{
-    (void)k, (void)prefix, (void)first_bit, (void)step_bits, (void)index, (void)n, (void)w, (void)mask, (void)out;
-}
-
+typedef int pq_not_built_here; /* ISO C wants something in every file */
 #endif
