@@ -38,15 +38,15 @@ static size_t grouped(size_t depth, size_t m)
     return depth && p.count % 2 == 0 && depth == 4 * p.count * p.each ? m / GROUP * GROUP : 0;
 }
 
-static struct pq_parts one_part(struct pq_parts p)
+/* A part of a block, and the right operand of a group and two parts. */
+static size_t block_bytes(struct pq_parts p)
 {
-    return (struct pq_parts){ .quads = p.each, .count = 1, .each = p.each };
+    return p.each * PQ_RIGHT_QUAD + PQ_SUMS;
 }
 
-/* Right operand of a group and two parts. */
 static size_t group_bytes(struct pq_parts p)
 {
-    return PRODUCTS * BLOCKS * pq_parts_block(one_part(p));
+    return PRODUCTS * BLOCKS * block_bytes(p);
 }
 
 static size_t grouped_bytes(size_t depth, size_t m)
@@ -71,7 +71,7 @@ static void subtract(char *dst, const char *a, const char *b, size_t bytes)
 /* One block of each product: columns [0, 16) of each half of the group; src: rows of both parts, from there on. */
 static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t row_stride)
 {
-    const size_t depth = 4 * p.each, bytes = p.each * PQ_RIGHT_QUAD, next = BLOCKS * pq_parts_block(one_part(p));
+    const size_t depth = 4 * p.each, bytes = p.each * PQ_RIGHT_QUAD, next = BLOCKS * block_bytes(p);
     const uint16_t *below = src + depth * row_stride;
     char *of[PRODUCTS];
     for (size_t k = 0; k < PRODUCTS; k++)
@@ -85,18 +85,18 @@ static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t
     subtract(of[2], of[4], of[1], bytes);                                             /* T4 */
     subtract(of[6], of[5], of[6], bytes);                                             /* T3 */
     for (size_t k = 0; k < PRODUCTS; k++)
-        pq_parts_complete(of[k], one_part(p), depth, PQ_RIGHT_QUAD / 2);
+        pq_part_complete(of[k], depth, PQ_RIGHT_QUAD);
 }
 
 void pq_gemm16_strassen256_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride)
 {
     const struct pq_parts p = pq_parts_of(depth);
-    const size_t cols = grouped(depth, m), block = pq_parts_block(one_part(p));
+    const size_t cols = grouped(depth, m);
     char *to = dst;
     for (size_t part = 0; cols && part < p.count; part += 2)
         for (size_t j = 0; j < cols; j += GROUP, to += group_bytes(p))
             for (size_t b = 0; b < BLOCKS; b++)
-                pack_block(to + b * block, src + 4 * part * p.each * row_stride + j + b * PQ_BLOCK_COLS, p, row_stride);
+                pack_block(to + b * block_bytes(p), src + 4 * part * p.each * row_stride + j + b * PQ_BLOCK_COLS, p, row_stride);
     pq_gemm16_winograd_right_pack(to, src + cols, depth, m - cols, row_stride);
 }
 
@@ -147,16 +147,17 @@ static struct lefts add_left(struct sums *s, struct pq_operand a11, struct pq_op
 /* The seven products of up to PAIRS pairs of panels: 8 rows and half a group's columns. */
 struct results { _Alignas(64) uint16_t of[PAIRS][PRODUCTS][PQ_PANEL_ROWS][TILE_COLS]; };
 
-/* What comes next is fetched beside the first tiles, a part's half for each: from memory, so it is many tiles ahead. */
-struct ahead { uintptr_t at; size_t panel, step, taken, most; };
+/* The panels that come next are fetched beside the first tiles, half of a panel for each: from memory, so it is many tiles
+ * ahead. First those of one part, then of the other. */
+struct ahead { uintptr_t part[2]; size_t step, taken; };
 
 static uintptr_t fetch_next(struct ahead *a, uintptr_t otherwise)
 {
-    enum { STEPS = 4 }; /* of two parts of a panel */
-    if (a->taken >= a->most)
+    enum { STEPS = 2 * 2 * PAIRS }; /* of each part */
+    if (a->taken >= 2 * STEPS)
         return otherwise;
     const size_t i = a->taken++;
-    return a->at + i / STEPS * a->panel + i % STEPS * a->step;
+    return a->part[i / STEPS] + i % STEPS * a->step;
 }
 
 /* One product of all pairs, times one block: the block stays in the L1 cache. */
@@ -203,28 +204,27 @@ static void add_up(uint16_t *z, size_t z_stride, uint16_t (*t)[PQ_PANEL_ROWS][TI
         }
 }
 
-/* Two parts of up to PAIRS pairs of panels, times all groups. left: the first panel; z: its first row. */
-static void multiply_pairs(const char *left, const char *right, uint16_t *z, size_t rows, struct pq_parts p, size_t part,
-                           size_t groups, size_t z_stride, uintptr_t soon)
+/* Two parts of up to PAIRS pairs of panels, times all groups. left: the first panel of both parts; z: its first row. */
+static void multiply_pairs(const char *const left[2], const char *right, uint16_t *z, size_t rows, struct pq_parts p,
+                           size_t groups, size_t z_stride, struct ahead next)
 {
-    static const _Alignas(64) char none[PART_BYTES + PQ_ROW_SUMS]; /* the lower panel where rows end with the upper */
+    static const _Alignas(64) char none[PART_BYTES + PQ_SUMS]; /* the lower panel where rows end with the upper */
     struct sums sums[PAIRS];
     struct lefts l[PAIRS];
     struct results t;
-    const size_t panel = pq_parts_panel(p), block = pq_parts_block(one_part(p));
+    const size_t panel = p.each * PQ_LEFT_QUAD + PQ_SUMS;
     const size_t panels = pq_gemm16_ceil(rows, PQ_PANEL_ROWS), pairs = pq_gemm16_ceil(panels, 2);
-    struct ahead next = { soon, panel, p.each * PQ_LEFT_QUAD / 2, 0, 2 * PAIRS * 4 };
     for (size_t i = 0; i < pairs; i++) {
         const struct pq_operand nothing = { none, (const void *)(none + PART_BYTES) };
         struct pq_operand a[4] = { nothing, nothing, nothing, nothing };
         for (size_t k = 0; k < 4 && 2 * i + k / 2 < panels; k++)
-            a[k] = pq_parts_at(left + (2 * i + k / 2) * panel, p, part + k % 2, PQ_LEFT_QUAD / 2);
+            a[k] = pq_operand_at(left[k % 2] + (2 * i + k / 2) * panel, p.each, PQ_LEFT_QUAD);
         l[i] = add_left(&sums[i], a[0], a[1], a[2], a[3], p.each);
     }
     for (size_t g = 0; g < groups; g++, z += GROUP) {
         for (size_t k = 0; k < PRODUCTS; k++)
-            for (size_t b = 0; b < BLOCKS; b++, right += block)
-                multiply_block(&t, k, b, l, pairs, pq_parts_at(right, one_part(p), 0, PQ_RIGHT_QUAD / 2), p.each, &next);
+            for (size_t b = 0; b < BLOCKS; b++, right += block_bytes(p))
+                multiply_block(&t, k, b, l, pairs, pq_operand_at(right, p.each, PQ_RIGHT_QUAD), p.each, &next);
         for (size_t i = 0; i < pairs; i++)
             add_up(z + 2 * i * PQ_PANEL_ROWS * z_stride, z_stride, t.of[i], rows - 2 * i * PQ_PANEL_ROWS);
     }
@@ -235,14 +235,17 @@ void pq_gemm16_strassen256_multiply(const void *left, const void *right, uint16_
 {
     enum { ROWS = 2 * PAIRS * PQ_PANEL_ROWS };
     const struct pq_parts p = pq_parts_of(depth);
-    const size_t cols = grouped(depth, m), panel = pq_parts_panel(p);
-    const char *l = left, *r = right;
+    const size_t cols = grouped(depth, m), panels = pq_gemm16_ceil(n, PQ_PANEL_ROWS);
+    const char *r = right;
     for (size_t part = 0; cols && part < p.count; part += 2, r += cols / GROUP * group_bytes(p))
         for (size_t i = i0; i < i1; i += ROWS) {
-            const size_t then = i + ROWS < i1 ? i + ROWS : i0, on = then > i ? part : part + 2;
-            const uintptr_t soon = (uintptr_t)l + then / PQ_PANEL_ROWS * panel + on * p.each * PQ_LEFT_QUAD;
-            multiply_pairs(l + i / PQ_PANEL_ROWS * panel, r, z + i * z_stride, least(i1 - i, ROWS), p, part, cols / GROUP,
-                           z_stride, soon);
+            const char *l[2];
+            struct ahead next = { .step = (p.each * PQ_LEFT_QUAD + PQ_SUMS) / 2 };
+            for (size_t k = 0; k < 2; k++) {
+                l[k] = (const char *)left + pq_part_begin(p, part + k, i / PQ_PANEL_ROWS, panels, PQ_LEFT_QUAD);
+                next.part[k] = (uintptr_t)l[k] + 2 * PAIRS * 2 * next.step;
+            }
+            multiply_pairs(l, r, z + i * z_stride, least(i1 - i, ROWS), p, cols / GROUP, z_stride, next);
         }
     pq_gemm16_winograd_multiply(left, (const char *)right + grouped_bytes(depth, m), z + cols, i0, i1, n, depth, m - cols,
                                 z_stride);

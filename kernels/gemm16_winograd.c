@@ -25,50 +25,67 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t panels_of(size_t n)
+{
+    return pq_gemm16_ceil(n, PQ_PANEL_ROWS);
+}
+
+static size_t blocks_of(size_t m)
+{
+    return pq_gemm16_ceil(m, PQ_BLOCK_COLS);
+}
+
 size_t pq_gemm16_winograd_left_bytes(size_t n, size_t depth)
 {
-    return pq_gemm16_ceil(n, PQ_PANEL_ROWS) * pq_parts_panel(pq_parts_of(depth));
+    return pq_parts_bytes(pq_parts_of(depth), panels_of(n), PQ_LEFT_QUAD);
 }
 
 size_t pq_gemm16_winograd_right_bytes(size_t depth, size_t m)
 {
-    return pq_gemm16_ceil(m, PQ_BLOCK_COLS) * pq_parts_block(pq_parts_of(depth));
+    return pq_parts_bytes(pq_parts_of(depth), blocks_of(m), PQ_RIGHT_QUAD);
 }
 
-void pq_parts_complete(char *packed, struct pq_parts p, size_t depth, size_t pair)
+void pq_part_complete(char *packed, size_t depth, size_t quad)
 {
-    char *sums = packed + 2 * p.quads * pair;
+    const size_t quads = pq_gemm16_ceil(depth, 4), pair = quad / 2;
+    char *sums = packed + quads * quad;
     if (pq_gemm16_ceil(depth, 2) % 2)
         memset(sums - pair, 0, pair);
-    for (size_t q = 0; q < p.quads; q += p.each, sums += pair)
-        for (size_t v = 0; v < pair; v += 32) {
-            const char *at = packed + 2 * q * pair + v;
-            __m256i sum = _mm256_setzero_si256();
-            for (size_t k = 0; k < least(p.quads - q, p.each); k++, at += 2 * pair)
-                sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_load_si256((const void *)at),
-                                                              _mm256_load_si256((const void *)(at + pair))));
-            _mm256_store_si256((void *)(sums + v), sum);
-        }
+    for (size_t v = 0; v < pair; v += 32) {
+        const char *at = packed + v;
+        __m256i sum = _mm256_setzero_si256();
+        for (size_t k = 0; k < quads; k++, at += quad)
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_load_si256((const void *)at),
+                                                          _mm256_load_si256((const void *)(at + pair))));
+        _mm256_store_si256((void *)(sums + v), sum);
+    }
 }
 
 void pq_gemm16_winograd_left_pack(void *dst, const uint16_t *src, size_t n, size_t depth, size_t row_stride,
                                   size_t col_stride)
 {
     const struct pq_parts p = pq_parts_of(depth);
-    char *panel = dst;
-    for (size_t i = 0; i < n; i += PQ_PANEL_ROWS, panel += pq_parts_panel(p)) {
-        pq_gemm16_left_pack(panel, src + i * row_stride, least(n - i, PQ_PANEL_ROWS), depth, row_stride, col_stride);
-        pq_parts_complete(panel, p, depth, PQ_LEFT_QUAD / 2);
+    for (size_t part = 0; part < p.count; part++) {
+        const size_t k = 4 * part * p.each, deep = least(depth - k, 4 * p.each);
+        for (size_t i = 0; i < n; i += PQ_PANEL_ROWS) {
+            char *panel = (char *)dst + pq_part_begin(p, part, i / PQ_PANEL_ROWS, panels_of(n), PQ_LEFT_QUAD);
+            pq_gemm16_left_pack(panel, src + i * row_stride + k * col_stride, least(n - i, PQ_PANEL_ROWS), deep, row_stride,
+                                col_stride);
+            pq_part_complete(panel, deep, PQ_LEFT_QUAD);
+        }
     }
 }
 
 void pq_gemm16_winograd_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride)
 {
     const struct pq_parts p = pq_parts_of(depth);
-    char *block = dst;
-    for (size_t j = 0; j < m; j += PQ_BLOCK_COLS, block += pq_parts_block(p)) {
-        pq_gemm16_right_pack(block, src + j, depth, least(m - j, PQ_BLOCK_COLS), row_stride);
-        pq_parts_complete(block, p, depth, PQ_RIGHT_QUAD / 2);
+    for (size_t part = 0; part < p.count; part++) {
+        const size_t k = 4 * part * p.each, deep = least(depth - k, 4 * p.each);
+        for (size_t j = 0; j < m; j += PQ_BLOCK_COLS) {
+            char *block = (char *)dst + pq_part_begin(p, part, j / PQ_BLOCK_COLS, blocks_of(m), PQ_RIGHT_QUAD);
+            pq_gemm16_right_pack(block, src + k * row_stride + j, deep, least(m - j, PQ_BLOCK_COLS), row_stride);
+            pq_part_complete(block, deep, PQ_RIGHT_QUAD);
+        }
     }
 }
 
@@ -111,13 +128,13 @@ static void multiply_narrow(struct pq_operand l, struct pq_operand r, uint16_t *
     add_some(z, z_stride, c, 8, rows, cols);
 }
 
-/* One part of the panels of rows [i0, i1) times one of a block; z: the result's first row, the block's column. */
-static void multiply_block(const char *left, struct pq_parts p, size_t part, struct pq_operand r, uint16_t *z, size_t i0,
-                           size_t i1, size_t cols, size_t z_stride)
+/* The panels of rows [i0, i1) times one block. left: the part's first panel; z: the first row, the block's column. */
+static void multiply_block(const char *left, size_t quads, struct pq_operand r, uint16_t *z, size_t i0, size_t i1,
+                           size_t cols, size_t z_stride)
 {
-    const size_t quads = least(p.quads - part * p.each, p.each), panel = pq_parts_panel(p);
+    const size_t panel = quads * PQ_LEFT_QUAD + PQ_SUMS;
     for (size_t i = i0; i < i1; i += PQ_PANEL_ROWS) {
-        const struct pq_operand l = pq_parts_at(left + i / PQ_PANEL_ROWS * panel, p, part, PQ_LEFT_QUAD / 2);
+        const struct pq_operand l = pq_operand_at(left + i / PQ_PANEL_ROWS * panel, quads, PQ_LEFT_QUAD);
         const size_t rows = least(i1 - i, PQ_PANEL_ROWS);
         const uintptr_t soon = (uintptr_t)l.quads + panel;
         if (cols <= PQ_BLOCK_COLS / 2)
@@ -133,14 +150,15 @@ void pq_gemm16_winograd_multiply(const void *left, const void *right, uint16_t *
                                  size_t depth, size_t m, size_t z_stride)
 {
     const struct pq_parts p = pq_parts_of(depth);
-    (void)n;
-    for (size_t part = 0; part < p.count; part++)
+    for (size_t part = 0; part < p.count; part++) {
+        const char *l = (const char *)left + pq_part_begin(p, part, 0, panels_of(n), PQ_LEFT_QUAD);
         for (size_t g = i0; g < i1; g += ROW_GROUP)
             for (size_t j = 0; j < m; j += PQ_BLOCK_COLS) {
-                const char *block = (const char *)right + j / PQ_BLOCK_COLS * pq_parts_block(p);
-                multiply_block(left, p, part, pq_parts_at(block, p, part, PQ_RIGHT_QUAD / 2), z + j, g,
-                               least(i1, g + ROW_GROUP), least(m - j, PQ_BLOCK_COLS), z_stride);
+                const struct pq_operand r = pq_part_at(right, p, part, j / PQ_BLOCK_COLS, blocks_of(m), PQ_RIGHT_QUAD);
+                multiply_block(l, pq_part_quads(p, part), r, z + j, g, least(i1, g + ROW_GROUP),
+                               least(m - j, PQ_BLOCK_COLS), z_stride);
             }
+    }
 }
 
 #else

@@ -2,11 +2,13 @@
  * to them; for files compiled with -mavx2.
  *
  * Layout: that of gemm16_pack.h, with an even number of pairs. The neighbours are an element of an even pair and the
- * one at the same place in the odd pair after it; two pairs are a "quad". Panels and blocks are followed by the sums of
- * their rows' and columns' products, 32 bits each, for each part of at most PQ_PART_QUADS quads:
+ * one at the same place in the odd pair after it; two pairs are a "quad". The depth comes in parts of at most PQ_PART_QUADS
+ * quads. A part of a panel or block is followed by the sums of its rows' or columns' products, 32 bits each:
  *
- *   left    [n/8]  ( [quad][even, odd][8 rows][2]       [part][8 rows] )
- *   right   [m/16] ( [quad][even, odd][16 columns][2]   [part][16 columns] ) */
+ *   left    [part][n/8]  ( [quad][even, odd][8 rows][2]       [8 rows], 32 bytes of nothing )
+ *   right   [part][m/16] ( [quad][even, odd][16 columns][2]   [16 columns] )
+ *
+ * Parts outside: so the left operand is read from memory in one stream. */
 #ifndef PQ_GEMM16_WINOGRAD_H
 #define PQ_GEMM16_WINOGRAD_H
 
@@ -18,8 +20,7 @@ enum {
     PQ_PART_QUADS = 96,    /* most of a part: 12 KiB of a block of the right operand, for the L1 cache */
     PQ_LEFT_QUAD = 64,     /* bytes of a quad in a panel, and in a block */
     PQ_RIGHT_QUAD = 128,
-    PQ_ROW_SUMS = 32,      /* bytes of a part's sums */
-    PQ_COL_SUMS = 64
+    PQ_SUMS = 64           /* bytes behind them: sums of products */
 };
 
 /* Parts are equally long, but for the last. */
@@ -33,29 +34,39 @@ static inline struct pq_parts pq_parts_of(size_t depth)
     return p;
 }
 
-/* Bytes from one panel to the next, and from one block to the next. */
-static inline size_t pq_parts_panel(struct pq_parts p)
+static inline size_t pq_part_quads(struct pq_parts p, size_t part)
 {
-    return p.quads * PQ_LEFT_QUAD + pq_gemm16_ceil(p.count * PQ_ROW_SUMS, 64) * 64;
+    return part + 1 < p.count ? p.each : p.quads - part * p.each;
 }
 
-static inline size_t pq_parts_block(struct pq_parts p)
+/* Bytes of `count` panels or blocks, all parts, whose quads have so many bytes. */
+static inline size_t pq_parts_bytes(struct pq_parts p, size_t count, size_t quad)
 {
-    return p.quads * PQ_RIGHT_QUAD + p.count * PQ_COL_SUMS;
+    return count * (p.quads * quad + p.count * PQ_SUMS);
 }
 
-/* Fills up the last quad of a panel or block that gemm16_pack.h packed, whose pairs are `pair` bytes long, and appends
- * the sums of products of its parts: one number for every 4 bytes of a pair. */
-void pq_parts_complete(char *packed, struct pq_parts p, size_t depth, size_t pair);
+/* Fills up the last quad of a part of a panel or block that gemm16_pack.h packed with that depth, and appends the sums of
+ * products: one number for every 4 bytes of a pair, which is half of a quad. */
+void pq_part_complete(char *packed, size_t depth, size_t quad);
 
 /* A part of a panel, or of a block, and its sums of products. */
 struct pq_operand { const char *quads; const uint32_t *sums; };
 
-/* Part number `part` of a panel or block: quads and pairs of so many bytes. */
-static inline struct pq_operand pq_parts_at(const char *packed, struct pq_parts p, size_t part, size_t pair)
+static inline struct pq_operand pq_operand_at(const char *at, size_t quads, size_t quad)
 {
-    return (struct pq_operand){ packed + 2 * part * p.each * pair,
-                                (const void *)(packed + 2 * p.quads * pair + part * pair) };
+    return (struct pq_operand){ at, (const void *)(at + quads * quad) };
+}
+
+/* Where part number `part` of panel or block number i of `count` begins. */
+static inline size_t pq_part_begin(struct pq_parts p, size_t part, size_t i, size_t count, size_t quad)
+{
+    return part * count * (p.each * quad + PQ_SUMS) + i * (pq_part_quads(p, part) * quad + PQ_SUMS);
+}
+
+static inline struct pq_operand pq_part_at(const char *packed, struct pq_parts p, size_t part, size_t i, size_t count,
+                                           size_t quad)
+{
+    return pq_operand_at(packed + pq_part_begin(p, part, i, count, quad), pq_part_quads(p, part), quad);
 }
 
 /* The loops over quads are assembler, because compilers spill accumulators or read operands twice. Registers: c0 to c7
