@@ -163,17 +163,21 @@ static void spread(uint8_t *dst, size_t stride, const uint8_t *src, size_t size,
 static void deal_row(struct pq_context *c, const struct pair_shape *p, struct pq_prg *prg, size_t r,
                      const uint64_t *packed, const uint8_t *offset, uint8_t offset_row, uint8_t *dst)
 {
-    enum { MAX_WORDS = 256 };
-    uint64_t turned[MAX_WORDS], table[MAX_WORDS], masked[MAX_WORDS];
-    const size_t first = r / p->dim.width * p->dim.len * p->dim.width + r % p->dim.width;
-    PQ_ASSERT(p->each <= sizeof table);
+    enum { MAX_WORDS = 1024 }; /* tables that are drawn and masked together: a draw for each took twice as long */
+    uint64_t turned[MAX_WORDS], tables[MAX_WORDS], masked[MAX_WORDS];
+    const size_t first = r / p->dim.width * p->dim.len * p->dim.width + r % p->dim.width, at_once = sizeof masked / p->each;
+    PQ_ASSERT(at_once);
     pq_table_rotate(turned, packed, p->low_bits + p->high_bits, p->w, (uint32_t)offset_row << p->low_bits);
-    for (size_t k = 0; k < p->dim.len; k++) {
-        pq_table_rotate_rows(table, turned, p->high_bits, p->low_bits, p->w, offset[first + k * p->dim.width]);
-        pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE), (uint64_t)pair_number(p, r, k) * p->each, p->each, masked);
-        pq_table_mask((uint8_t *)masked, table, p->each, p->w);
-        spread(dst + k * p->short_each, p->dim.len * p->short_each, (const uint8_t *)masked, p->short_each,
-               (size_t)1 << p->high_bits);
+    for (size_t k0 = 0; k0 < p->dim.len; k0 += at_once) {
+        const size_t some = p->dim.len - k0 < at_once ? p->dim.len - k0 : at_once;
+        for (size_t k = 0; k < some; k++)
+            pq_table_rotate_rows(tables + k * p->each / 8, turned, p->high_bits, p->low_bits, p->w,
+                                 offset[first + (k0 + k) * p->dim.width]);
+        pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE), (uint64_t)pair_number(p, r, k0) * p->each, some * p->each, masked);
+        pq_table_mask((uint8_t *)masked, tables, some * p->each, p->w);
+        for (size_t k = 0; k < some; k++)
+            spread(dst + (k0 + k) * p->short_each, p->dim.len * p->short_each, (const uint8_t *)masked + k * p->each,
+                   p->short_each, (size_t)1 << p->high_bits);
     }
 }
 
