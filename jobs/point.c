@@ -1,5 +1,7 @@
 #include "point.h"
 
+#include "../mpi/weights.h"
+
 #include <stdlib.h>
 
 uint64_t pq_point_network_ns(const struct pq_point *p, const struct pq_prediction *predicted, enum pq_phase phase)
@@ -75,12 +77,6 @@ static enum pq_status check_ranks(uint64_t ranks, const struct pq_shape *s, size
     return PQ_OK;
 }
 
-static bool multiplies_signs(const struct pq_options *o, const struct pq_shape *shape, enum pq_protocol protocol)
-{
-    const struct pq_gemm16 *g = pq_gemm16_pick(o->kernel); /* an unknown name is refused elsewhere */
-    return protocol == PQ_PREPROCESSED && shape->weight_bits == 1 && g && g->signs;
-}
-
 enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape *shape, size_t ranks_max,
                               struct pq_point **points, size_t *count, struct pq_error *err)
 {
@@ -88,6 +84,7 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
     const struct pq_list ranks = or_default(&o->ranks, ranks_max ? ranks_max : 1);
     const struct pq_list threads = or_default(&o->threads, 1), seqs = o->seq;
     const struct pq_nets *nets = &o->net;
+    const struct pq_gemm16 *gemm = pq_gemm16_pick(o->kernel); /* NULL: an unknown name, which is refused elsewhere */
     size_t n = 0;
 
     for (size_t i = 0; i < seqs.count; i++)
@@ -115,9 +112,9 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
                         .threads = threads.value[t], .net = nets->value[i / seqs.count],
                         .plan = { .shape = *shape, .seq = seq, .batch = o->batch,
                                   .protocol = (enum pq_protocol)protocols.value[p], .ranks = ranks.value[r],
-                                  .signs = multiplies_signs(o, shape, (enum pq_protocol)protocols.value[p]),
                                   .overlap = o->overlap,
                                   .softmax = pq_softmax_widths((uint32_t)seq) } };
+                    point->plan.signs = gemm && pq_weights_are_signs(&point->plan, gemm);
                     pq_point_choose(point, o);
                 }
     *count = n;

@@ -39,7 +39,7 @@ uint64_t pq_point_read_bytes(const struct pq_prediction *predicted);
 /* Lower bound of the online time on this machine (interface.md, floor_ns) from the prediction, the peak of one core
  * (multiply-adds per second) and its read bandwidth (bytes per second), both as measured by peaks.h; on an emulated
  * network plus pq_point_network_ns. Multiply-adds are those of the classical product, whatever the kernel, so that
- * results stay comparable: where Strassen's algorithm does fewer (gemm16_strassen.c) computing alone can beat it. */
+ * results stay comparable: where a kernel does fewer (gemm16_strassen.c, gemm16_winograd.c) computing alone can beat it. */
 uint64_t pq_point_floor_ns(const struct pq_point *p, const struct pq_prediction *predicted, double peak,
                            double bandwidth);
 

@@ -3,8 +3,10 @@
 
 #include "gemm16.h"
 #include "machine.h"
+#include "signs16.h"
 
 #include <inttypes.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +96,37 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Multiplies copy number `copy` of a shape's left operand. */
+typedef void one_copy(const void *user, const struct shape *s, size_t copy);
+
+static struct rate time_copies(const struct shape *s, one_copy *multiply, const void *user)
+{
+    double sample[SAMPLES];
+    for (int i = -1; i < SAMPLES; i++) { /* the first one warms up */
+        uint64_t start = pq_now_ns(), spent;
+        double passes = 0;
+        do {
+            for (size_t c = 0; c < s->copies; c++)
+                multiply(user, s, c);
+            passes++;
+            spent = pq_now_ns() - start;
+        } while (spent < SAMPLE_NS);
+        if (i >= 0)
+            sample[i] = passes * (double)(s->copies * s->n * s->depth * s->m) / ((double)spent * 1e-9);
+    }
+    qsort(sample, SAMPLES, sizeof *sample, ascending);
+    return (struct rate){ sample[SAMPLES / 4], sample[SAMPLES / 2], sample[SAMPLES - 1 - SAMPLES / 4] };
+}
+
+struct packed { const struct pq_gemm16 *g; const char *left; size_t step; const void *right; uint16_t *z; };
+
 /* One core: every call is multiply, not pq_gemm16_run. */
+static void multiply_packed(const void *user, const struct shape *s, size_t copy)
+{
+    const struct packed *p = user;
+    p->g->multiply(p->left + copy * p->step, p->right, p->z, 0, s->n, s->n, s->depth, s->m, s->m);
+}
+
 static struct rate measure(const struct pq_gemm16 *g, const struct shape *s)
 {
     size_t left_bytes = g->left_bytes(s->n, s->depth), right_bytes = g->right_bytes(s->depth, s->m);
@@ -104,7 +136,6 @@ static struct rate measure(const struct pq_gemm16 *g, const struct shape *s)
     uint16_t *z = pq_alloc(s->n * s->m * sizeof *z);
     char *left = pq_alloc(step * s->copies);
     void *right = pq_alloc(right_bytes);
-    double sample[SAMPLES];
     fill(l, s->n * s->depth);
     fill(r, s->depth * s->m);
     fill(z, s->n * s->m);
@@ -112,32 +143,21 @@ static struct rate measure(const struct pq_gemm16 *g, const struct shape *s)
         g->left_pack(left + c * step, l, s->n, s->depth, s->depth, 1);
     g->right_pack(right, r, s->depth, s->m, s->m);
 
-    for (int i = -1; i < SAMPLES; i++) { /* the first one warms up */
-        uint64_t start = pq_now_ns(), spent;
-        double passes = 0;
-        do {
-            for (size_t c = 0; c < s->copies; c++)
-                g->multiply(left + c * step, right, z, 0, s->n, s->n, s->depth, s->m, s->m);
-            passes++;
-            spent = pq_now_ns() - start;
-        } while (spent < SAMPLE_NS);
-        if (i >= 0)
-            sample[i] = passes * (double)(s->copies * s->n * s->depth * s->m) / ((double)spent * 1e-9);
-    }
+    const struct rate rate = time_copies(s, multiply_packed, &(struct packed){ g, left, step, right, z });
     free(l);
     free(r);
     free(z);
     free(left);
     free(right);
-    qsort(sample, SAMPLES, sizeof *sample, ascending);
-    return (struct rate){ sample[SAMPLES / 4], sample[SAMPLES / 2], sample[SAMPLES - 1 - SAMPLES / 4] };
+    return rate;
 }
 
-static void print(FILE *out, const struct pq_gemm16 *g, const struct shape *s, struct rate rate, double peak,
+/* left_bytes: of one copy of the packed left operand. */
+static void print(FILE *out, const char *name, size_t left_bytes, const struct shape *s, struct rate rate, double peak,
                   double bandwidth)
 {
-    double read = rate.median / (double)s->m * (double)g->left_bytes(s->n, s->depth) / (double)(s->n * s->depth);
-    fprintf(out, "%-12s %-16s %5zu %6zu %4zu %7zu %9.1f %7.1f %7.1f %7.0f%%", g->name, s->what, s->n, s->depth, s->m,
+    double read = rate.median / (double)s->m * (double)left_bytes / (double)(s->n * s->depth);
+    fprintf(out, "%-12s %-16s %5zu %6zu %4zu %7zu %9.1f %7.1f %7.1f %7.0f%%", name, s->what, s->n, s->depth, s->m,
             s->copies, rate.median * 1e-9, rate.low * 1e-9, rate.high * 1e-9, 100 * rate.median / peak);
     if (s->copies > 1)
         fprintf(out, " %9.1f %9.0f%%", read * 1e-9, 100 * read / bandwidth);
@@ -162,6 +182,92 @@ static bool chosen_is_fastest(FILE *out, struct rate rates[][SHAPES], const bool
     return fastest;
 }
 
+/* P0's product of 1-bit weights (signs16.h), with the tables that it makes of the right operand each time. */
+struct signs { const char *left; size_t step; const uint16_t *r; uint16_t *z; void *scratch; };
+
+static void multiply_signs(const void *user, const struct shape *s, size_t copy)
+{
+    const struct signs *p = user;
+    pq_signs16_run(p->left + copy * p->step, p->r, s->m, p->z, s->n, s->depth, s->m, s->m, p->scratch);
+}
+
+/* Weights and multipliers of a seed, as such and as residues. */
+static void fill_signs(int8_t *weight, uint16_t *factor, uint16_t *residue, size_t n, size_t depth)
+{
+    fill(residue, n * depth);
+    fill(factor, n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < depth; k++) {
+            const size_t at = i * depth + k;
+            weight[at] = residue[at] & 1 ? 1 : -1;
+            residue[at] = (uint16_t)(factor[i] * (uint32_t)weight[at]);
+        }
+}
+
+/* Returns whether it equals the reference; rate: of the shape, if that is asked for. */
+static bool try_signs(const struct shape *s, struct rate *rate)
+{
+    const size_t step = (pq_signs16_left_bytes(s->n, s->depth) + 63) / 64 * 64, n = s->n, depth = s->depth, m = s->m;
+    int8_t *weight = pq_alloc(n * depth);
+    uint16_t *factor = pq_alloc(2 * n), *residue = pq_alloc(2 * n * depth), *r = pq_alloc(2 * depth * m);
+    uint16_t *z = pq_alloc(2 * n * m), *expected = pq_alloc(2 * n * m);
+    char *left = pq_alloc(step * s->copies);
+    void *scratch = pq_alloc(pq_signs16_scratch_bytes(depth));
+    fill_signs(weight, factor, residue, n, depth);
+    fill(r, depth * m);
+    fill(z, n * m);
+    memcpy(expected, z, 2 * n * m);
+    for (size_t c = 0; c < s->copies; c++)
+        pq_signs16_left_pack(left + c * step, weight, factor, n, depth, depth);
+    const struct signs signs = { left, step, r, z, scratch };
+    pq_gemm16_ref(expected, m, residue, depth, 1, r, m, n, depth, m);
+    multiply_signs(&signs, s, 0);
+    const bool same = !memcmp(z, expected, 2 * n * m);
+    if (rate)
+        *rate = time_copies(s, multiply_signs, &signs);
+    void *const all[] = { weight, factor, residue, r, z, expected, left, scratch };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    return same;
+}
+
+static bool signs_are_right(FILE *out)
+{
+    static const size_t sizes[] = { 1, 3, 8, 17, 31, 33, 65, 768 };
+    enum { COUNT = sizeof sizes / sizeof *sizes };
+    for (size_t i = 0; i < COUNT * COUNT * COUNT; i++) {
+        const struct shape s = { "", sizes[i % COUNT], sizes[i / COUNT % COUNT], sizes[i / COUNT / COUNT], 1 };
+        if (s.n * s.depth * s.m <= 768 * 768 * 65 && !try_signs(&s, NULL)) {
+            fprintf(out, "%-12s INVALID: differs from the reference at n=%zu depth=%zu m=%zu\n", "signs16", s.n, s.depth, s.m);
+            return false;
+        }
+    }
+    fprintf(out, "%-12s VALID\n", "signs16");
+    return true;
+}
+
+/* chosen: the rates of the variant whose place it takes. Is it faster on every shape of a linear layer? */
+static bool bench_signs(FILE *out, const struct rate *chosen, double peak, double bandwidth)
+{
+    const int threads = omp_get_max_threads();
+    bool faster = true;
+    omp_set_num_threads(1);
+    for (size_t s = 0; s < SHAPES; s++) {
+        if (shapes[s].depth < 768) /* attention has no weights */
+            continue;
+        struct rate rate = { 0 };
+        PQ_ASSERT(try_signs(&shapes[s], &rate)); /* as on the awkward sizes */
+        print(out, "signs16", pq_signs16_left_bytes(shapes[s].n, shapes[s].depth), &shapes[s], rate, peak, bandwidth);
+        if (!(rate.median >= chosen[s].median)) {
+            fprintf(out, "SLOWER: signs16 is beaten by the chosen variant at n=%zu depth=%zu m=%zu\n", shapes[s].n,
+                    shapes[s].depth, shapes[s].m);
+            faster = false;
+        }
+    }
+    omp_set_num_threads(threads);
+    return faster;
+}
+
 int pq_kernels_bench(FILE *out, bool check)
 {
     const struct pq_gemm16 *all = pq_gemm16_variants();
@@ -179,6 +285,9 @@ int pq_kernels_bench(FILE *out, bool check)
             right = false;
     }
 
+    const bool signs = pq_gemm16_pick(NULL)->signs;
+    right = (!signs || signs_are_right(out)) && right;
+
     const double vector = pq_machine_peak_macs(false), tiles = pq_machine_peak_macs(true);
     const double bandwidth = pq_machine_read_bandwidth(1, NULL, NULL);
     fprintf(out,
@@ -190,9 +299,9 @@ int pq_kernels_bench(FILE *out, bool check)
     for (size_t v = 0; all[v].name; v++)
         for (size_t s = 0; timed[v] && s < SHAPES; s++) {
             rates[v][s] = measure(&all[v], &shapes[s]);
-            print(out, &all[v], &shapes[s], rates[v][s], strcmp(all[v].name, "amx") ? vector : tiles, bandwidth);
+            print(out, all[v].name, all[v].left_bytes(shapes[s].n, shapes[s].depth), &shapes[s], rates[v][s],
+                  strcmp(all[v].name, "amx") ? vector : tiles, bandwidth);
         }
-    if (!right || (check && !chosen_is_fastest(out, rates, timed)))
-        return PQ_INVALID;
-    return PQ_OK;
+    const bool faster = !signs || bench_signs(out, rates[pq_gemm16_pick(NULL) - all], vector, bandwidth);
+    return right && (!check || (faster && chosen_is_fastest(out, rates, timed))) ? PQ_OK : PQ_INVALID;
 }

@@ -42,6 +42,11 @@ struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t 
     return pq_split(out, ranks, j);
 }
 
+bool pq_weights_are_signs(const struct pq_plan *plan, const struct pq_gemm16 *gemm)
+{
+    return plan->protocol == PQ_PREPROCESSED && plan->shape.weight_bits == 1 && gemm->signs;
+}
+
 size_t pq_weights_slice(size_t in)
 {
     enum { MOST = 768 };

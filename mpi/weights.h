@@ -54,6 +54,9 @@ size_t pq_weights_number(const struct pq_shape *s, uint32_t layer, enum pq_linea
 void pq_weights_sizes(const struct pq_shape *s, size_t number, size_t *out, size_t *in);
 struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t ranks, size_t j);
 
+/* What plan->signs should be: 1-bit weights, their product offline, and a kernel that says so. */
+bool pq_weights_are_signs(const struct pq_plan *plan, const struct pq_gemm16 *gemm);
+
 /* Depth of a slice of a layer with `in` inputs: all of it up to 768; equal parts beyond, in multiples of 8. */
 size_t pq_weights_slice(size_t in);
 
