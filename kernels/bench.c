@@ -238,7 +238,8 @@ static bool signs_are_right(FILE *out)
     for (size_t i = 0; i < COUNT * COUNT * COUNT; i++) {
         const struct shape s = { "", sizes[i % COUNT], sizes[i / COUNT % COUNT], sizes[i / COUNT / COUNT], 1 };
         if (s.n * s.depth * s.m <= 768 * 768 * 65 && !try_signs(&s, NULL)) {
-            fprintf(out, "%-12s INVALID: differs from the reference at n=%zu depth=%zu m=%zu\n", "signs16", s.n, s.depth, s.m);
+            fprintf(out, "%-12s INVALID: differs from the reference at n=%zu depth=%zu m=%zu\n", "signs16", s.n, s.depth,
+                    s.m);
             return false;
         }
     }

@@ -33,11 +33,6 @@ size_t pq_gemm16_amx_right_bytes(size_t depth, size_t m)
     return pq_gemm16_ceil(m, TILE_ROWS) * panel_bytes(depth);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static __mmask16 first(size_t count)
 {
     return (__mmask16)((1u << count) - 1);
@@ -73,8 +68,8 @@ void pq_gemm16_amx_right_pack(void *dst, const uint16_t *src, size_t depth, size
             for (size_t i = 0; i < TILE_BYTES; i += 4) {
                 __m512i low = _mm512_setzero_si512(), high = low;
                 if (k + i < depth)
-                    interleave(&low, &high, src + (k + i) * row_stride + j, row_stride, least(depth - k - i, 4),
-                               least(m - j, TILE_ROWS));
+                    interleave(&low, &high, src + (k + i) * row_stride + j, row_stride, pq_gemm16_least(depth - k - i, 4),
+                               pq_gemm16_least(m - j, TILE_ROWS));
                 _mm512_store_si512(to + i * 16, low);
                 _mm512_store_si512(to + TILE + i * 16, high);
             }
@@ -86,7 +81,7 @@ static void left_by_rows(char *to, const uint16_t *src, size_t rows, size_t dept
     for (size_t r = 0; r < TILE_ROWS; r++)
         for (size_t k = 0; k < TILE_BYTES; k += 32) {
             const __m512i v = r < rows && k < depth
-                                  ? _mm512_maskz_loadu_epi16(first32(least(depth - k, 32)), src + r * row_stride + k)
+                                  ? _mm512_maskz_loadu_epi16(first32(pq_gemm16_least(depth - k, 32)), src + r * row_stride + k)
                                   : _mm512_setzero_si512();
             _mm256_store_si256((__m256i *)(to + r * TILE_BYTES + k), _mm512_cvtepi16_epi8(v));
             _mm256_store_si256((__m256i *)(to + TILE + r * TILE_BYTES + k),
@@ -102,7 +97,7 @@ static void left_by_cols(char *to, const uint16_t *src, size_t rows, size_t dept
     for (size_t k = 0; k < TILE_BYTES; k += 4) {
         __m512i low = _mm512_setzero_si512(), high = low;
         if (k < depth)
-            interleave(&low, &high, src + k * col_stride, col_stride, least(depth - k, 4), rows);
+            interleave(&low, &high, src + k * col_stride, col_stride, pq_gemm16_least(depth - k, 4), rows);
         _mm512_i32scatter_epi32(to + k, row_starts, low, 4);
         _mm512_i32scatter_epi32(to + TILE + k, row_starts, high, 4);
     }
@@ -112,7 +107,7 @@ static void left_plain(char *to, const uint16_t *src, size_t rows, size_t depth,
 {
     memset(to, 0, STEP);
     for (size_t r = 0; r < rows; r++)
-        for (size_t k = 0; k < least(depth, TILE_BYTES); k++) {
+        for (size_t k = 0; k < pq_gemm16_least(depth, TILE_BYTES); k++) {
             const uint16_t v = src[r * row_stride + k * col_stride];
             to[r * TILE_BYTES + k] = (char)v;
             to[TILE + r * TILE_BYTES + k] = (char)(v >> 8);
@@ -126,7 +121,7 @@ void pq_gemm16_amx_left_pack(void *dst, const uint16_t *src, size_t n, size_t de
     for (size_t i = 0; i < n; i += TILE_ROWS)
         for (size_t k = 0; k < depth; k += TILE_BYTES, to += STEP) {
             const uint16_t *from = src + i * row_stride + k * col_stride;
-            const size_t rows = least(n - i, TILE_ROWS), left = depth - k;
+            const size_t rows = pq_gemm16_least(n - i, TILE_ROWS), left = depth - k;
             if (col_stride == 1)
                 left_by_rows(to, from, rows, left, row_stride);
             else if (row_stride == 1)
@@ -217,7 +212,7 @@ void pq_gemm16_amx_multiply(const void *left, const void *right, uint16_t *z, si
     const size_t lines = pq_gemm16_ceil(STEP / 64, passes);
     for (size_t i = i0; i < i1; i += TILE_ROWS) {
         const char *l = (const char *)left + i / TILE_ROWS * panel, *next = (const char *)((uintptr_t)l + panel);
-        const size_t rows = least(i1 - i, TILE_ROWS);
+        const size_t rows = pq_gemm16_least(i1 - i, TILE_ROWS);
         for (size_t j = 0; j < m; j += 2 * TILE_ROWS, next = (const char *)((uintptr_t)next + steps * lines * 64)) {
             const char *r = (const char *)right + j / TILE_ROWS * panel;
             uint16_t *to = z + i * z_stride + j;
@@ -225,11 +220,11 @@ void pq_gemm16_amx_multiply(const void *left, const void *right, uint16_t *z, si
                 _mm_prefetch((const char *)(to + q * z_stride), _MM_HINT_T0);
             if (m - j > TILE_ROWS) {
                 panel_by_two(t, l, r, r + panel, steps, next, lines);
-                add_tile(to + TILE_ROWS, z_stride, t + 512, t + 768, rows, least(m - j - TILE_ROWS, TILE_ROWS));
+                add_tile(to + TILE_ROWS, z_stride, t + 512, t + 768, rows, pq_gemm16_least(m - j - TILE_ROWS, TILE_ROWS));
             } else {
                 panel_by_one(t, l, r, steps, next, lines);
             }
-            add_tile(to, z_stride, t, t + 256, rows, least(m - j, TILE_ROWS));
+            add_tile(to, z_stride, t, t + 256, rows, pq_gemm16_least(m - j, TILE_ROWS));
         }
     }
     _tile_release();

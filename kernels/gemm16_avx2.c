@@ -35,11 +35,6 @@ static void tile_4x16(uint32_t *t, const char *l, const char *r, size_t pairs, s
     }
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Blocks: one vector of the right operand over PAIRS pairs (16 KiB) stays in L1 while ROW_GROUP rows of the left one
  * (256 KiB) pass by; those stay in L2 until all columns are done. */
 void pq_gemm16_avx2_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
@@ -54,11 +49,11 @@ void pq_gemm16_avx2_multiply(const void *left, const void *right, uint16_t *z, s
         for (size_t g = i0; g < i1; g += ROW_GROUP)
             for (size_t j = 0; j < m; j += PQ_BLOCK_COLS) {
                 const char *r = (const char *)right + j / PQ_BLOCK_COLS * block + p * 64;
-                size_t cols = least(m - j, PQ_BLOCK_COLS);
-                for (size_t i = g; i < least(i1, g + ROW_GROUP); i += ROWS) {
+                size_t cols = pq_gemm16_least(m - j, PQ_BLOCK_COLS);
+                for (size_t i = g; i < pq_gemm16_least(i1, g + ROW_GROUP); i += ROWS) {
                     const char *l = (const char *)left + i / PQ_PANEL_ROWS * panel + p * 32 + i % PQ_PANEL_ROWS * 4;
-                    tile_4x16(t, l, r, least(all_pairs - p, PAIRS), panel);
-                    for (size_t a = 0; a < least(i1 - i, ROWS); a++)
+                    tile_4x16(t, l, r, pq_gemm16_least(all_pairs - p, PAIRS), panel);
+                    for (size_t a = 0; a < pq_gemm16_least(i1 - i, ROWS); a++)
                         for (size_t b = 0; b < cols; b++)
                             z[(i + a) * z_stride + j + b] = (uint16_t)(z[(i + a) * z_stride + j + b] + t[a * 16 + b]);
                 }

@@ -20,6 +20,11 @@ static inline size_t pq_gemm16_ceil(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
+static inline size_t pq_gemm16_least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Bytes from one panel of the left operand to the next, and from one block of the right operand to the next. */
 static inline size_t pq_gemm16_panel_bytes(size_t depth)
 {

@@ -57,7 +57,7 @@ static size_t grouped_bytes(size_t depth, size_t m)
 {
     size_t bytes = 0;
     for (size_t p = 0; p < depth / 4; p += MOST)
-        bytes += grouped(depth, m) / GROUP * group_bytes(least(depth / 4 - p, MOST));
+        bytes += grouped(depth, m) / GROUP * group_bytes(pq_gemm16_least(depth / 4 - p, MOST));
     return bytes;
 }
 
@@ -115,7 +115,7 @@ void pq_gemm16_strassen_right_pack(void *dst, const uint16_t *src, size_t depth,
     const size_t cols = grouped(depth, m);
     char *to = dst;
     for (size_t p = 0; cols && p < depth / 4; p += MOST) {
-        const size_t half = least(depth / 4 - p, MOST);
+        const size_t half = pq_gemm16_least(depth / 4 - p, MOST);
         for (size_t j = 0; j < cols; j += GROUP, to += group_bytes(half))
             pack_group(to, src + 4 * p * row_stride + j, half, row_stride);
     }
@@ -189,7 +189,7 @@ static void add_row(uint16_t *z, __m512i more)
 /* z += the product, from its seven parts, for the rows that exist of two panels. */
 static void add_up(uint16_t *z, size_t z_stride, const uint16_t *t, size_t rows)
 {
-    for (size_t i = 0; i < least(rows, PQ_PANEL_ROWS); i++) {
+    for (size_t i = 0; i < pq_gemm16_least(rows, PQ_PANEL_ROWS); i++) {
         const __m512i p0 = tile_row(t, 0, i), p3 = tile_row(t, 3, i);
         const __m512i u = _mm512_add_epi16(p0, tile_row(t, 4, i)), v = _mm512_add_epi16(u, tile_row(t, 6, i));
         uint16_t *to = z + i * z_stride;
@@ -224,7 +224,7 @@ static void multiply_block(const struct lefts *l, const char *right, uint16_t *z
                 const char *of = l[i].of[p];
                 const size_t ahead = ahead_of(&l[i], p, g * PRODUCTS + p, groups * PRODUCTS);
                 if (p == PRODUCTS - 1)
-                    fetch_tile(z + i * TWO * z_stride, z_stride, least(rows - i * TWO, TWO), GROUP);
+                    fetch_tile(z + i * TWO * z_stride, z_stride, pq_gemm16_least(rows - i * TWO, TWO), GROUP);
                 if (g || p >= SUMS)
                     tile_8x2(t[p][i], of, right, half, step, ahead);
                 else
@@ -242,13 +242,13 @@ static void multiply_grouped(const char *left, const char *right, uint16_t *z, s
     _Alignas(64) char sums[BLOCK / 2][4 * MOST * PAIR_LEFT];
     const size_t panel = pq_gemm16_panel_bytes(depth);
     for (size_t p = 0; p < depth / 4; p += MOST) {
-        const size_t half = least(depth / 4 - p, MOST), bytes = half * PAIR_LEFT;
+        const size_t half = pq_gemm16_least(depth / 4 - p, MOST), bytes = half * PAIR_LEFT;
         const char *here = left + 2 * p * PAIR_LEFT;
         /* after the last chunk what lies behind this operand: often the next slice of a deep one (weights.h) */
         const uintptr_t next = p + half < depth / 4 ? (uintptr_t)here + 2 * bytes
                                                     : (uintptr_t)left + pq_gemm16_ceil(rows, PQ_PANEL_ROWS) * panel;
         for (size_t i0 = 0; i0 < rows; i0 += BLOCK * PQ_PANEL_ROWS) {
-            const size_t some = least(rows - i0, BLOCK * PQ_PANEL_ROWS), left_over = rows - i0 - some;
+            const size_t some = pq_gemm16_least(rows - i0, BLOCK * PQ_PANEL_ROWS), left_over = rows - i0 - some;
             struct lefts l[BLOCK / 2];
             for (size_t i = 0; i * 2 * PQ_PANEL_ROWS < some; i++) {
                 const char *a1 = here + (i0 / PQ_PANEL_ROWS + 2 * i) * panel;

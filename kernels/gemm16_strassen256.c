@@ -26,11 +26,6 @@ enum {
     TILE_COLS = BLOCKS * PQ_BLOCK_COLS
 };
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Columns that go by Strassen's algorithm: none where the depth does not come in pairs of equal parts. */
 static size_t grouped(size_t depth, size_t m)
 {
@@ -187,7 +182,7 @@ static void add_to(uint16_t *z, __m256i more)
 /* The four quarters of a pair's result, from its seven products, added to z; rows: that there are, 16 at most. */
 static void add_up(uint16_t *z, size_t z_stride, uint16_t (*t)[PQ_PANEL_ROWS][TILE_COLS], size_t rows)
 {
-    for (size_t i = 0; i < least(rows, PQ_PANEL_ROWS); i++)
+    for (size_t i = 0; i < pq_gemm16_least(rows, PQ_PANEL_ROWS); i++)
         for (size_t j = 0; j < TILE_COLS; j += 16) {
             __m256i p[PRODUCTS];
             for (size_t k = 0; k < PRODUCTS; k++)
@@ -245,7 +240,7 @@ void pq_gemm16_strassen256_multiply(const void *left, const void *right, uint16_
                 l[k] = (const char *)left + pq_part_begin(p, part + k, i / PQ_PANEL_ROWS, panels, PQ_LEFT_QUAD);
                 next.part[k] = (uintptr_t)l[k] + 2 * PAIRS * 2 * next.step;
             }
-            multiply_pairs(l, r, z + i * z_stride, least(i1 - i, ROWS), p, cols / GROUP, z_stride, next);
+            multiply_pairs(l, r, z + i * z_stride, pq_gemm16_least(i1 - i, ROWS), p, cols / GROUP, z_stride, next);
         }
     pq_gemm16_winograd_multiply(left, (const char *)right + grouped_bytes(depth, m), z + cols, i0, i1, n, depth, m - cols,
                                 z_stride);

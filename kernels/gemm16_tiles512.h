@@ -136,11 +136,6 @@ static void tile_8x1(uint16_t *t, const char *l, const char *r, size_t pairs)
                      : CLOBBERS);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The part of z that a tile will add to is asked for before the tile is computed, lest it wait for it at the end. */
 static void fetch_tile(const uint16_t *z, size_t z_stride, size_t rows, size_t cols)
 {
@@ -212,11 +207,11 @@ static void multiply_narrow(const char *left, const char *right, uint16_t *z, si
             const char *l = left + i / PQ_PANEL_ROWS * panel;
             const size_t j = pass * COLS;
             tile_48x8(t, l, right + 4 * j, pairs, panel, (uintptr_t)l + block + pass * part, part / pairs);
-            add_transposed(z + i * z_stride + j, z_stride, t, least(m - j, COLS));
+            add_transposed(z + i * z_stride + j, z_stride, t, pq_gemm16_least(m - j, COLS));
         }
     for (; i < rows; i += PQ_PANEL_ROWS) {
         tile_8x1(t, left + i / PQ_PANEL_ROWS * panel, right, pairs);
-        add_16(z + i * z_stride, z_stride, t, least(rows - i, PQ_PANEL_ROWS), m);
+        add_16(z + i * z_stride, z_stride, t, pq_gemm16_least(rows - i, PQ_PANEL_ROWS), m);
     }
 }
 
@@ -235,14 +230,14 @@ static void multiply_wide(const char *left, const char *right, uint16_t *z, size
             for (size_t v = 0; v < vectors;) {
                 /* 3 at a time, but never 1 at the end: 8 accumulators would not hide the latency */
                 size_t wide = vectors - v == 2 || vectors - v == 4 ? 2 : 3, j = v * PQ_BLOCK_COLS;
-                size_t cols = least(m - j, wide * PQ_BLOCK_COLS);
-                for (size_t i = i0; i < least(rows, i0 + ROWS); i += PQ_PANEL_ROWS) {
+                size_t cols = pq_gemm16_least(m - j, wide * PQ_BLOCK_COLS);
+                for (size_t i = i0; i < pq_gemm16_least(rows, i0 + ROWS); i += PQ_PANEL_ROWS) {
                     const char *l = left + i / PQ_PANEL_ROWS * panel + p * 32, *r = right + v * block + p * 64;
-                    size_t some = least(rows - i, PQ_PANEL_ROWS);
+                    size_t some = pq_gemm16_least(rows - i, PQ_PANEL_ROWS);
                     uint16_t *to = z + i * z_stride + j;
                     fetch_tile(to, z_stride, some, cols);
-                    (wide == 3 ? tile_8x3 : tile_8x2)(t, l, r, least(all_pairs - p, PAIRS), block, panel);
-                    add_32(to, z_stride, t, some, least(cols, 32));
+                    (wide == 3 ? tile_8x3 : tile_8x2)(t, l, r, pq_gemm16_least(all_pairs - p, PAIRS), block, panel);
+                    add_32(to, z_stride, t, some, pq_gemm16_least(cols, 32));
                     if (cols > 32)
                         add_16(to + 32, z_stride, t + 8 * 32, some, cols - 32);
                 }

@@ -20,11 +20,6 @@
 /* rows whose part of the left operand (96 KiB) lies in the L2 cache until all columns are done */
 enum { ROW_GROUP = 128 };
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static size_t panels_of(size_t n)
 {
     return pq_gemm16_ceil(n, PQ_PANEL_ROWS);
@@ -66,10 +61,10 @@ void pq_gemm16_winograd_left_pack(void *dst, const uint16_t *src, size_t n, size
 {
     const struct pq_parts p = pq_parts_of(depth);
     for (size_t part = 0; part < p.count; part++) {
-        const size_t k = 4 * part * p.each, deep = least(depth - k, 4 * p.each);
+        const size_t k = 4 * part * p.each, deep = pq_gemm16_least(depth - k, 4 * p.each);
         for (size_t i = 0; i < n; i += PQ_PANEL_ROWS) {
             char *panel = (char *)dst + pq_part_begin(p, part, i / PQ_PANEL_ROWS, panels_of(n), PQ_LEFT_QUAD);
-            pq_gemm16_left_pack(panel, src + i * row_stride + k * col_stride, least(n - i, PQ_PANEL_ROWS), deep, row_stride,
+            pq_gemm16_left_pack(panel, src + i * row_stride + k * col_stride, pq_gemm16_least(n - i, PQ_PANEL_ROWS), deep, row_stride,
                                 col_stride);
             pq_part_complete(panel, deep, PQ_LEFT_QUAD);
         }
@@ -80,10 +75,10 @@ void pq_gemm16_winograd_right_pack(void *dst, const uint16_t *src, size_t depth,
 {
     const struct pq_parts p = pq_parts_of(depth);
     for (size_t part = 0; part < p.count; part++) {
-        const size_t k = 4 * part * p.each, deep = least(depth - k, 4 * p.each);
+        const size_t k = 4 * part * p.each, deep = pq_gemm16_least(depth - k, 4 * p.each);
         for (size_t j = 0; j < m; j += PQ_BLOCK_COLS) {
             char *block = (char *)dst + pq_part_begin(p, part, j / PQ_BLOCK_COLS, blocks_of(m), PQ_RIGHT_QUAD);
-            pq_gemm16_right_pack(block, src + k * row_stride + j, deep, least(m - j, PQ_BLOCK_COLS), row_stride);
+            pq_gemm16_right_pack(block, src + k * row_stride + j, deep, pq_gemm16_least(m - j, PQ_BLOCK_COLS), row_stride);
             pq_part_complete(block, deep, PQ_RIGHT_QUAD);
         }
     }
@@ -123,7 +118,7 @@ static void multiply_narrow(struct pq_operand l, struct pq_operand r, uint16_t *
     const __m256i own = _mm256_load_si256((const void *)r.sums);
     __m256i c[8];
     for (size_t k = 0; k < 8; k++)
-        c[k] = _mm256_sub_epi32(_mm256_set1_epi32(-(int)l.sums[k]), own);
+        c[k] = _mm256_sub_epi32(_mm256_set1_epi32((int)(0u - l.sums[k])), own);
     pq_tile_8x8(c, l.quads, r.quads, quads, soon);
     add_some(z, z_stride, c, 8, rows, cols);
 }
@@ -135,13 +130,13 @@ static void multiply_block(const char *left, size_t quads, struct pq_operand r, 
     const size_t panel = quads * PQ_LEFT_QUAD + PQ_SUMS;
     for (size_t i = i0; i < i1; i += PQ_PANEL_ROWS) {
         const struct pq_operand l = pq_operand_at(left + i / PQ_PANEL_ROWS * panel, quads, PQ_LEFT_QUAD);
-        const size_t rows = least(i1 - i, PQ_PANEL_ROWS);
+        const size_t rows = pq_gemm16_least(i1 - i, PQ_PANEL_ROWS);
         const uintptr_t soon = (uintptr_t)l.quads + panel;
         if (cols <= PQ_BLOCK_COLS / 2)
             multiply_narrow(l, r, z + i * z_stride, z_stride, quads, rows, cols, soon);
         else
             for (size_t k = 0; k < rows; k += 4)
-                multiply_rows(l, k, r, z + (i + k) * z_stride, z_stride, quads, least(rows - k, 4), cols,
+                multiply_rows(l, k, r, z + (i + k) * z_stride, z_stride, quads, pq_gemm16_least(rows - k, 4), cols,
                               soon + k / 4 * quads * PQ_LEFT_QUAD / 2);
     }
 }
@@ -155,8 +150,8 @@ void pq_gemm16_winograd_multiply(const void *left, const void *right, uint16_t *
         for (size_t g = i0; g < i1; g += ROW_GROUP)
             for (size_t j = 0; j < m; j += PQ_BLOCK_COLS) {
                 const struct pq_operand r = pq_part_at(right, p, part, j / PQ_BLOCK_COLS, blocks_of(m), PQ_RIGHT_QUAD);
-                multiply_block(l, pq_part_quads(p, part), r, z + j, g, least(i1, g + ROW_GROUP),
-                               least(m - j, PQ_BLOCK_COLS), z_stride);
+                multiply_block(l, pq_part_quads(p, part), r, z + j, g, pq_gemm16_least(i1, g + ROW_GROUP),
+                               pq_gemm16_least(m - j, PQ_BLOCK_COLS), z_stride);
             }
     }
 }

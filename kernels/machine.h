@@ -1,5 +1,6 @@
 /* What this machine can do: features, peaks, topology, memory use. Measured values are the denominators of every
- * "fraction of peak" and of floor_ns (interface.md, The result file). Called by jobs/ only. */
+ * "fraction of peak" and of floor_ns (interface.md, The result file). Kernels ask for features when they are chosen; the
+ * rest is called by jobs/ only. */
 #ifndef PQ_MACHINE_H
 #define PQ_MACHINE_H
 

@@ -26,11 +26,11 @@ struct pq_prg {
 static const struct pq_aes variants[] = { /* best last */
 #if defined(__x86_64__)
     { "aesni", pq_cpu_aes,
-      pq_aes_expand, pq_aesni_blocks, pq_aesni_range, pq_aesni_entries, pq_aes_forget },
+      pq_aes_expand, pq_aesni_blocks, pq_aesni_range, pq_aesni_entries },
     { "vaes256", pq_cpu_vaes,
-      pq_aes_expand, pq_vaes256_blocks, pq_vaes256_range, pq_vaes256_entries, pq_aes_forget },
+      pq_aes_expand, pq_vaes256_blocks, pq_vaes256_range, pq_vaes256_entries },
     { "vaes512", pq_cpu_vaes512,
-      pq_aes_expand, pq_vaes512_blocks, pq_vaes512_range, pq_vaes512_entries, pq_vaes512_forget },
+      pq_aes_expand, pq_vaes512_blocks, pq_vaes512_range, pq_vaes512_entries },
 #endif
     { .name = NULL },
 };

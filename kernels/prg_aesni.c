@@ -1,5 +1,5 @@
-/* AES on one block at a time, all else with AVX2 (AMD before Zen 3, Intel from Haswell on); and what variants share:
- * the expanded key, and 16 cleared registers. Compiled with -mavx2 -maes; prg.c asks the machine first. */
+/* AES on one block at a time, all else with AVX2 (AMD before Zen 3, Intel from Haswell on); and what variants share,
+ * the expanded key. Compiled with -mavx2 -maes; prg.c asks the machine first. */
 #if defined(__AES__) && defined(__AVX2__)
 
 #define BLOCKS pq_aesni_blocks
@@ -53,12 +53,6 @@ void pq_aes_expand(struct pq_aes_key *k, const uint8_t key[16])
     EXPAND(8, 0x80);
     EXPAND(9, 0x1b);
     EXPAND(10, 0x36);
-}
-
-void pq_aes_forget(void)
-{
-    __asm__ volatile("vzeroall" ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                     "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
 #else

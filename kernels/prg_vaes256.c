@@ -1,5 +1,5 @@
 /* AES on two blocks at once (VAES without AVX-512: AMD from Zen 3, Intel from Alder Lake on). Compiled with -mavx2
- * -mvaes; prg.c asks the machine first. */
+ * -maes -mvaes; prg.c asks the machine first. */
 #if defined(__VAES__) && defined(__AVX2__)
 
 #define BLOCKS pq_vaes256_blocks

@@ -24,10 +24,6 @@ struct pq_aes {
      * Entries lie at multiples of w. */
     void (*entries)(const struct pq_aes_key *k, const uint8_t prefix[8], uint64_t first_bit, uint64_t step_bits,
                     const uint16_t *index, size_t n, unsigned w, unsigned mask, void *out);
-
-    /* Clears the vector registers of this thread, which hold round keys until others need them, and are written to the
-     * stack wherever the dynamic linker resolves a function. */
-    void (*forget)(void);
 };
 
 /* The best usable variant, or the one called `forced` if that is not NULL. NULL: unknown, or this machine cannot run it
@@ -37,7 +33,6 @@ const struct pq_aes *pq_aes_pick(const char *forced);
 #if defined(__x86_64__)
 /* prg_aesni.c: what all variants share, and its own. */
 void pq_aes_expand(struct pq_aes_key *k, const uint8_t key[16]);
-void pq_aes_forget(void); /* where only 16 vector registers are in use */
 
 void pq_aesni_blocks(const struct pq_aes_key *k, const uint8_t prefix[8], const uint64_t *index, size_t n,
                      uint8_t *out);
@@ -56,7 +51,6 @@ void pq_vaes512_blocks(const struct pq_aes_key *k, const uint8_t prefix[8], cons
 void pq_vaes512_range(const struct pq_aes_key *k, const uint8_t prefix[8], uint64_t first, size_t n, uint8_t *out);
 void pq_vaes512_entries(const struct pq_aes_key *k, const uint8_t prefix[8], uint64_t first_bit, uint64_t step_bits,
                         const uint16_t *index, size_t n, unsigned w, unsigned mask, void *out);
-void pq_vaes512_forget(void);
 #endif
 
 #endif

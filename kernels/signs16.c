@@ -55,15 +55,6 @@ static void tables_plain(uint8_t *block, size_t block_bytes, const uint16_t *src
     }
 }
 
-bool pq_signs16_usable(void)
-{
-#if defined(__x86_64__)
-    return pq_cpu_avx2();
-#else
-    return false;
-#endif
-}
-
 static void panel_plain(uint16_t (*z)[PQ_SIGNS_COLS], const uint8_t *panel, const uint8_t *block, size_t octets)
 {
     uint16_t factor[PQ_SIGNS_PANEL];
@@ -92,7 +83,7 @@ static const struct way plain_way = { tables_plain, panel_plain };
 static struct way best_way(void)
 {
 #if defined(__x86_64__)
-    if (pq_signs16_usable())
+    if (pq_cpu_avx2())
         return (struct way){ pq_signs16_avx2_tables, pq_signs16_avx2_panel };
 #endif
     return plain_way;

@@ -14,12 +14,8 @@
 #ifndef PQ_SIGNS16_H
 #define PQ_SIGNS16_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Whether this machine has what makes it fast; without, it is slower than the products of gemm16.h. */
-bool pq_signs16_usable(void);
 
 /* The packed left operand: one bit a weight, rows filled up to a multiple of 32, the depth to one of 8, and 16 bits a
  * row for the factors. Weight (i, k) is src[i*row_stride + k]. dst is 64-byte aligned. */
@@ -28,8 +24,8 @@ void pq_signs16_left_pack(void *dst, const int8_t *src, const uint16_t *factor, 
                           size_t row_stride);
 
 /* Element (k, j) of R is r[k*r_stride + j], of Z z[i*z_stride + j]. Split over the calling thread's OpenMP team; the same
- * result for every thread count. scratch: pq_signs16_scratch_bytes, 64-byte aligned, holds sums of R afterwards. By the
- * fastest way that this machine has; plain: in C alone, which defines it. Work: n*depth*m multiply-adds. */
+ * result for every thread count. scratch: pq_signs16_scratch_bytes, 64-byte aligned, holds sums of R afterwards. By
+ * AVX2 where the machine has it; plain: in C alone, which defines it, and is slower than the products of gemm16.h. Work: n*depth*m multiply-adds. */
 size_t pq_signs16_scratch_bytes(size_t depth);
 void pq_signs16_run(const void *left, const uint16_t *r, size_t r_stride, uint16_t *z, size_t n, size_t depth, size_t m,
                     size_t z_stride, void *scratch);

@@ -1,5 +1,5 @@
-/* Rotation with AVX2, for machines without table_vbmi.c's byte permutations and for longer strings than it takes, and
- * wrap tables. A string is rotated by whole 32-byte vectors (one pass of conditional selects for each
+/* Rotation with AVX2, for machines without table_vbmi.c's byte permutations, for longer strings and for narrower entries
+ * than it takes, and wrap tables. A string is rotated by whole 32-byte vectors (one pass of conditional selects for each
  * bit of that number), then by 32-bit parts (a permutation of the parts of a vector, and a select of those that come
  * from the next one), then by bits: every part is shifted, and the part behind it lends it the rest. Permutations,
  * selects and shift counts take their orders from registers: no address or branch depends on the offset. Compiled with

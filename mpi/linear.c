@@ -80,7 +80,10 @@ static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed
         accumulate_signs(c, z, p, x, tokens);
         return;
     }
-    void *right = pq_context_alloc(c, c->gemm->right_bytes(p->slice, tokens));
+    /* The last slice may be shallower, and still take more: a kernel has sums beside what it likes the depth of. */
+    const size_t first = c->gemm->right_bytes(p->slice, tokens),
+                 last = c->gemm->right_bytes(p->in - (p->in - 1) / p->slice * p->slice, tokens);
+    void *right = pq_context_alloc(c, first > last ? first : last);
     for (size_t k = 0; k < p->in; k += p->slice) {
         const size_t depth = pq_slice_depth(p, k);
         c->gemm->right_pack(right, x + k * tokens, depth, tokens, tokens);

@@ -133,6 +133,7 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
 {
     const enum pq_role role = link->group->role;
     const bool published = plan->protocol == PQ_PUBLISHED;
+    PQ_ASSERT(!plan->signs || pq_weights_are_signs(plan, gemm));
     size_t largest = 0;
     lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1, plan->signs && role == PQ_P0);
     for (size_t l = 0; l < w->count; l++) {

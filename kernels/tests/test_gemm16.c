@@ -147,9 +147,10 @@ static void equals_reference_on_extremes(void **unused)
 {
     (void)unused;
     static const uint16_t values[] = { 0x0000, 0x7fff, 0x8000, 0xffff };
-    const size_t n = 17, depth = 3072, m = 99;
-    for (int a = 0; a < 4; a++)
-        for (int b = 0; b < 4; b++) {
+    static const struct { size_t n, depth, m; } sizes[] = { { 17, 3072, 99 }, { 8, 4, 8 }, { 8, 4, 16 }, { 9, 776, 70 } };
+    for (size_t s = 0; s < 4; s++)
+        for (size_t ab = 0; ab < 16; ab++) {
+            const size_t n = sizes[s].n, depth = sizes[s].depth, m = sizes[s].m, a = ab / 4, b = ab % 4;
             struct product p = prepare(n, depth, m, 0, 0);
             for (size_t i = 0; i < n * depth; i++)
                 p.l[i] = values[a];
