@@ -1,7 +1,5 @@
 #include "point.h"
 
-#include "../mpi/weights.h"
-
 #include <stdlib.h>
 
 uint64_t pq_point_network_ns(const struct pq_point *p, const struct pq_prediction *predicted, enum pq_phase phase)
@@ -84,7 +82,6 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
     const struct pq_list ranks = or_default(&o->ranks, ranks_max ? ranks_max : 1);
     const struct pq_list threads = or_default(&o->threads, 1), seqs = o->seq;
     const struct pq_nets *nets = &o->net;
-    const struct pq_gemm16 *gemm = pq_gemm16_pick(o->kernel); /* NULL: an unknown name, which is refused elsewhere */
     size_t n = 0;
 
     for (size_t i = 0; i < seqs.count; i++)
@@ -114,7 +111,6 @@ enum pq_status pq_points_make(const struct pq_options *o, const struct pq_shape 
                                   .protocol = (enum pq_protocol)protocols.value[p], .ranks = ranks.value[r],
                                   .overlap = o->overlap,
                                   .softmax = pq_softmax_widths((uint32_t)seq) } };
-                    point->plan.signs = gemm && pq_weights_are_signs(&point->plan, gemm);
                     pq_point_choose(point, o);
                 }
     *count = n;

@@ -94,12 +94,6 @@ static uint64_t packed_weights(const struct pq_plan *p, size_t rank)
     return bytes;
 }
 
-/* The same of P0 where it packs bits (signs16.h), but for a multiplier a row. */
-static uint64_t packed_signs(const struct pq_plan *p, size_t rank)
-{
-    return packed_weights(p, rank) / (2 * 8);
-}
-
 /* What large pages add to one set of packed weights of a whole model. */
 static uint64_t page_rounding(const struct pq_plan *p)
 {
@@ -195,8 +189,7 @@ void pq_predict(const struct pq_plan *plan, bool verifying, struct pq_prediction
         if (j == 0)
             out->weight_bytes = weights;
         /* P0 has the dealer's values and, in `published`, those of its own online part. */
-        const uint64_t own = plan->signs ? allocated(packed_signs(plan, j)) : weights;
-        out->memory[PQ_P0] += process + model_bytes(&plan->shape) + own + scratch + (operands - 1) * values +
+        out->memory[PQ_P0] += process + model_bytes(&plan->shape) + weights + scratch + (operands - 1) * values +
                               2 * (uint64_t)PQ_STAGE_BUFFERS * PQ_STAGE_BYTES;
         out->memory[PQ_P1] +=
             process + embedding_bytes(&plan->shape) + inferences * c.stage[PQ_P1].bytes + weights + scratch +

@@ -22,7 +22,6 @@ struct pq_plan {
     enum pq_maximum maximum;
     enum pq_tables tables;
     size_t ranks; /* G, ranks per party */
-    bool signs;   /* P0 multiplies its 1-bit weights as such (signs16.h): `preprocessed` alone; a matter of speed */
     bool overlap; /* throughput: the next inference's material is dealt while this one is online (inference.h) */
     struct pq_softmax_widths softmax; /* for rows of seq scores */
 };

@@ -42,11 +42,6 @@ struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t 
     return pq_split(out, ranks, j);
 }
 
-bool pq_weights_are_signs(const struct pq_plan *plan, const struct pq_gemm16 *gemm)
-{
-    return plan->protocol == PQ_PREPROCESSED && plan->shape.weight_bits == 1 && gemm->signs;
-}
-
 size_t pq_weights_slice(size_t in)
 {
     enum { MOST = 768 };
@@ -101,6 +96,13 @@ static void pack_signs(struct pq_packed *p, const struct pq_linear *l)
                              pq_slice_depth(p, k), p->in);
 }
 
+/* P0 multiplies 1-bit weights as such where the kernel says that it is faster. (cost, which may run on another machine,
+ * reckons with 16 bits a weight.) */
+static bool are_signs(const struct pq_plan *plan, enum pq_role role, const struct pq_gemm16 *gemm)
+{
+    return role == PQ_P0 && plan->protocol == PQ_PREPROCESSED && plan->shape.weight_bits == 1 && gemm->signs;
+}
+
 /* Makes room for the operands, `operands` for each linear layer, of which this rank has its rows. */
 static void lay_out(struct pq_weights *w, const struct pq_plan *plan, size_t rank, const struct pq_gemm16 *g,
                     int operands, bool signs)
@@ -133,9 +135,8 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
 {
     const enum pq_role role = link->group->role;
     const bool published = plan->protocol == PQ_PUBLISHED;
-    PQ_ASSERT(!plan->signs || pq_weights_are_signs(plan, gemm));
     size_t largest = 0;
-    lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1, plan->signs && role == PQ_P0);
+    lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1, are_signs(plan, role, gemm));
     for (size_t l = 0; l < w->count; l++) {
         const size_t n = w->linear[l].rows.count * w->linear[l].in;
         largest = n > largest ? n : largest;

@@ -5,7 +5,7 @@
  * - w1 to P1 and P2 (protocols.md section 3, secret weights). What each party packs, and what it multiplies with:
  *
  *              left[0]    left[1]    product online
- *   P0 prep.   W'         -          (offline) lambda * W'; or W as bits, and the multipliers (pq_plan.signs)
+ *   P0 prep.   W'         -          (offline) lambda * W'; or W as bits, and the multipliers
  *   P1 prep.   w1         -          x2 * w1
  *   P2 prep.   w0         -          x2 * w0
  *   P0 publ.   w0 + w1    w0         x0 * (w0+w1) + x1 * w0
@@ -27,7 +27,7 @@
 struct pq_packed {
     size_t out_all, in, slice, slice_bytes; /* depth of each slice but the last; bytes from one to the next */
     struct pq_block rows;
-    bool signs; /* left[0] holds +-1 and multipliers, packed by signs16.h: P0 where the plan says so */
+    bool signs; /* left[0] holds +-1 and multipliers, packed by signs16.h: P0 where it pays */
     char *left[2];
 };
 
@@ -53,9 +53,6 @@ struct pq_weights {
 size_t pq_weights_number(const struct pq_shape *s, uint32_t layer, enum pq_linear_id id);
 void pq_weights_sizes(const struct pq_shape *s, size_t number, size_t *out, size_t *in);
 struct pq_block pq_weights_rows(const struct pq_shape *s, size_t number, size_t ranks, size_t j);
-
-/* What plan->signs should be: 1-bit weights, their product offline, and a kernel that says so. */
-bool pq_weights_are_signs(const struct pq_plan *plan, const struct pq_gemm16 *gemm);
 
 /* Depth of a slice of a layer with `in` inputs: all of it up to 768; equal parts beyond, in multiples of 8. */
 size_t pq_weights_slice(size_t in);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bytes and rounds by length, both protocols: counts do not vary, so one repetition of each.
-# Expected: 3 nodes, 1 core each, 4 min; memory P0 2664 MB, P1 14683 MB, P2 14418 MB.
+# Expected: 3 nodes, 1 core each, 4 min; memory P0 2590 MB, P1 14609 MB, P2 14344 MB.
 # shellcheck source=jobs/figures/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -59,7 +59,7 @@ struct pq_session_setup point_setup(struct parties *p, const struct tiny *t, con
 {
     const struct pq_group *g = &p->group;
     omp_set_num_threads(at->threads ? at->threads : 1);
-    struct pq_session_setup setup = {
+    return (struct pq_session_setup){
         .group = g,
         .plan = { .shape = t->shape, .seq = at->seq, .batch = at->batch ? at->batch : 1, .protocol = at->protocol,
                   .maximum = at->maximum, .tables = at->tables, .ranks = at->ranks, .overlap = at->overlap,
@@ -69,8 +69,6 @@ struct pq_session_setup point_setup(struct parties *p, const struct tiny *t, con
         .embedding = g->role == PQ_P1 || (g->world_rank == 0 && !at->no_verify) ? &t->embedding : NULL,
         .verify = !at->no_verify,
         .seed = at->fresh_seeds ? NULL : &SEED };
-    setup.plan.signs = pq_weights_are_signs(&setup.plan, setup.gemm);
-    return setup;
 }
 
 uint32_t *point_input(const struct tiny *t, const struct point *at)
