@@ -6,8 +6,7 @@
  * Four weights of a row are one of 16 patterns. For every four rows of R and every column the 16 sums that they may
  * select are made once; a row of s then takes one look-up and one addition for four multiply-adds. The tables lie in
  * registers while they are read (one byte shuffle reads them for 32 rows), so that no address depends on the weights,
- * which are P0's secret. A weight is one bit in memory, where the products of
- * gemm16.h read 16.
+ * which are P0's secret. A weight is one bit in memory, where the products of gemm16.h read 16.
  *
  * P0 alone, offline. No communication, no errors at run time. Equal to pq_gemm16_ref on W'[i][k] = f[i] * s[i][k],
  * bit for bit, on every size. */
@@ -25,7 +24,8 @@ void pq_signs16_left_pack(void *dst, const int8_t *src, const uint16_t *factor, 
 
 /* Element (k, j) of R is r[k*r_stride + j], of Z z[i*z_stride + j]. Split over the calling thread's OpenMP team; the same
  * result for every thread count. scratch: pq_signs16_scratch_bytes, 64-byte aligned, holds sums of R afterwards. By
- * AVX2 where the machine has it; plain: in C alone, which defines it, and is slower than the products of gemm16.h. Work: n*depth*m multiply-adds. */
+ * AVX2 where the machine has it; plain: in C alone, which defines it, and is slower than the products of gemm16.h.
+ * Work: n*depth*m multiply-adds. */
 size_t pq_signs16_scratch_bytes(size_t depth);
 void pq_signs16_run(const void *left, const uint16_t *r, size_t r_stride, uint16_t *z, size_t n, size_t depth, size_t m,
                     size_t z_stride, void *scratch);
