@@ -62,7 +62,9 @@ static size_t unit_of(const struct pq_plan *p, uint32_t layer, enum pq_linear_id
     return layer < p->shape.layers && id == PQ_QKV ? 3 * (size_t)(p->shape.hidden / p->shape.heads) : 1;
 }
 
-static void accumulate_signs(struct pq_context *c, uint16_t *z, const struct pq_packed *p, const uint16_t *x, size_t tokens)
+/* The same as accumulate, of weights that are packed as bits. */
+static void accumulate_signs(struct pq_context *c, uint16_t *z, const struct pq_packed *p, const uint16_t *x,
+                             size_t tokens)
 {
     void *scratch = pq_context_alloc(c, pq_signs16_scratch_bytes(p->slice));
     for (size_t k = 0; k < p->in; k += p->slice)

@@ -163,9 +163,10 @@ static void spread(uint8_t *dst, size_t stride, const uint8_t *src, size_t size,
 static void deal_row(struct pq_context *c, const struct pair_shape *p, struct pq_prg *prg, size_t r,
                      const uint64_t *packed, const uint8_t *offset, uint8_t offset_row, uint8_t *dst)
 {
-    enum { MAX_WORDS = 1024 }; /* tables that are drawn and masked together: a draw for each took twice as long */
+    enum { MAX_WORDS = 1024 }; /* of tables that are drawn and masked together; a draw for each: a seventh more time */
     uint64_t turned[MAX_WORDS], tables[MAX_WORDS], masked[MAX_WORDS];
-    const size_t first = r / p->dim.width * p->dim.len * p->dim.width + r % p->dim.width, at_once = sizeof masked / p->each;
+    const size_t first = r / p->dim.width * p->dim.len * p->dim.width + r % p->dim.width;
+    const size_t at_once = sizeof masked / p->each;
     PQ_ASSERT(at_once);
     pq_table_rotate(turned, packed, p->low_bits + p->high_bits, p->w, (uint32_t)offset_row << p->low_bits);
     for (size_t k0 = 0; k0 < p->dim.len; k0 += at_once) {
