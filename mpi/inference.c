@@ -326,8 +326,10 @@ void pq_session_repeat(struct pq_session *s, const uint32_t *token, struct pq_me
             offline(s);
         mine.offline_ns = pq_now_ns() - start;
     }
-    if (s->setup.plan.overlap)
-        forget_repetition(s, m); /* the counts of this repetition are those of the material made beside it */
+    if (s->setup.plan.overlap) { /* the counts and the time of this repetition are those of the material made beside it */
+        forget_repetition(s, m);
+        mine.offline_ns = 0;
+    }
 
     start = begin(s, PQ_ONLINE, pq_phase_name[PQ_ONLINE]);
     if (takes_part(s) && s->setup.plan.overlap) {
