@@ -86,6 +86,25 @@ void pq_share_assemble(uint16_t *x2, const uint8_t *delta, const void *g, unsign
 }
 
 PQ_CLONES
+static void deal_code(uint8_t *restrict low, uint16_t *restrict carry, uint16_t *restrict sign,
+                      const uint16_t *restrict x0, const uint16_t *restrict x1, const uint8_t *restrict flip,
+                      unsigned bits, uint16_t ring, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t mask = (uint16_t)(x0[i] + x1[i]);
+        low[i] = (uint8_t)(mask & ring);
+        carry[i] = (uint16_t)(flip[i] + (mask >> bits));
+        sign[i] = (uint16_t)(1u - 2u * flip[i]);
+    }
+}
+
+void pq_share_deal_code(uint8_t *low, uint16_t *carry, uint16_t *sign, const uint16_t *x0, const uint16_t *x1,
+                        const uint8_t *flip, unsigned bits, size_t n)
+{
+    deal_code(low, carry, sign, x0, x1, flip, bits, (uint16_t)pq_ring_mask(bits), n);
+}
+
+PQ_CLONES
 static void wrap16(uint8_t *restrict rho, const uint16_t *restrict table, const uint8_t *restrict delta, size_t n)
 {
     for (size_t i = 0; i < n; i++)

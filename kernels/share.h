@@ -1,4 +1,4 @@
-/* Elementwise arithmetic on shares that P1 and P2 do online, in rings as their comments say. Loops only: no
+/* Elementwise arithmetic on shares that P1 and P2 do online (and P0 offline, where so said), in rings as their comments say. Loops only: no
  * communication, no branch or address depends on a value. Arrays are [len][tokens], channel-major. */
 #ifndef PQ_SHARE_H
 #define PQ_SHARE_H
@@ -28,6 +28,11 @@ void pq_share_hide_code(uint8_t *delta, const uint8_t *code, const uint16_t *mas
                         size_t n);
 void pq_share_carry(void *g, const uint16_t *carry, const uint16_t *sign, const uint8_t *rho, unsigned high, size_t n);
 void pq_share_assemble(uint16_t *x2, const uint8_t *delta, const void *g, unsigned bits, unsigned shift, size_t n);
+
+/* What P0 deals for it, from the mask's halves x0 and x1 and the wrap's flip: low = the mask mod 2^bits (bits <= 8), carry =
+ * flip + the rest of the mask, sign = 1 - 2 flip. */
+void pq_share_deal_code(uint8_t *low, uint16_t *carry, uint16_t *sign, const uint16_t *x0, const uint16_t *x1,
+                        const uint8_t *flip, unsigned bits, size_t n);
 
 /* Bit number delta[i] of the i-th 16-bit wrap table. */
 void pq_share_wrap16(uint8_t *rho, const uint16_t *table, const uint8_t *delta, size_t n);

@@ -29,6 +29,11 @@ void pq_table_pack(uint64_t *dst, const void *content, unsigned content_bytes, u
  * below 64 bits must be repeated to fill their word, as pq_table_pack leaves them. */
 void pq_table_rotate(uint64_t *dst, const uint64_t *table, unsigned index_bits, unsigned w, uint32_t offset);
 
+/* n tables, pq_table_bytes apart: dst[k](i) = table(i + offset[k] mod 2^index_bits). offset: in Z_2^offset_bits, of
+ * pq_ring_bytes. */
+void pq_table_rotate_each(void *dst, const uint64_t *table, unsigned index_bits, unsigned w, const void *offset,
+                          unsigned offset_bits, size_t n);
+
 /* Two-input tables, 2^a rows of 2^b entries: dst(i, j) = table(i, j + offset mod 2^b). Rows of at least 64
  * bits. */
 void pq_table_rotate_rows(uint64_t *dst, const uint64_t *table, unsigned a, unsigned b, unsigned w, uint32_t offset);
@@ -68,7 +73,8 @@ static inline uint32_t pq_table_entry(const uint8_t *tables, size_t i, unsigned 
     }
 }
 
-/* Wrap tables: bit i, i < 2^b, of element e is [i + offset >= 2^b] xor flip. b is 4 or 8; dst 2^b/8 bytes. */
-void pq_wrap_table(uint8_t *dst, unsigned b, uint32_t offset, uint32_t flip);
+/* n wrap tables of 2^b bits, b = 4 or 8, one after the other: bit i of the k-th is [i + offset[k] >= 2^b] xor flip[k];
+ * offset[k] < 2^b. */
+void pq_wrap_tables(uint8_t *dst, unsigned b, const uint8_t *offset, const uint8_t *flip, size_t n);
 
 #endif

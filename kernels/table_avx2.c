@@ -12,7 +12,7 @@
 
 /* Rotation by less than a vector: where the parts come from, and which of them from the next vector; and the bits of a
  * part that leave it. */
-struct turn { __m256i parts, from_next; __m128i down, up; };
+struct turn { __m256i parts, from_next, down, up; };
 
 static inline __m256i load(const void *p)
 {
@@ -24,18 +24,19 @@ static inline void store(void *p, __m256i x)
     _mm256_storeu_si256(p, x);
 }
 
-static struct turn turn_of(uint32_t bits)
+static inline struct turn turn_of(uint32_t bits)
 {
-    const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), by = _mm256_set1_epi32((int)(bits / 32 % 8));
-    const __m256i parts = _mm256_add_epi32(place, by);
+    const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), all = _mm256_set1_epi32((int)bits);
+    const __m256i by = _mm256_and_si256(_mm256_srli_epi32(all, 5), _mm256_set1_epi32(7));
+    const __m256i down = _mm256_and_si256(all, _mm256_set1_epi32(31)), parts = _mm256_add_epi32(place, by);
     return (struct turn){ .parts = parts, .from_next = _mm256_cmpgt_epi32(parts, _mm256_set1_epi32(7)),
-                          .down = _mm_cvtsi32_si128((int)(bits % 32)), .up = _mm_cvtsi32_si128((int)(32 - bits % 32)) };
+                          .down = down, .up = _mm256_sub_epi32(_mm256_set1_epi32(32), down) };
 }
 
 /* Parts, and those behind them, to bits; a shift by 32 gives zeros. */
 static inline __m256i shifted(__m256i x, __m256i behind, const struct turn *t)
 {
-    return _mm256_or_si256(_mm256_srl_epi32(x, t->down), _mm256_sll_epi32(behind, t->up));
+    return _mm256_or_si256(_mm256_srlv_epi32(x, t->down), _mm256_sllv_epi32(behind, t->up));
 }
 
 /* Strings of 8 bytes, four at once. */
@@ -68,15 +69,11 @@ static void rotate_16(uint64_t *dst, const uint64_t *src, size_t rows, uint32_t 
     }
 }
 
-static void rotate_32(uint64_t *dst, const uint64_t *src, size_t rows, uint32_t bits)
+static inline __m256i turned_32(__m256i x, uint32_t bits)
 {
     const struct turn t = turn_of(bits);
     const __m256i behind = _mm256_add_epi32(t.parts, _mm256_set1_epi32(1));
-    for (size_t i = 0; i < rows; i++) {
-        const __m256i x = load(src + 4 * i);
-        const __m256i a = _mm256_permutevar8x32_epi32(x, t.parts), b = _mm256_permutevar8x32_epi32(x, behind);
-        store(dst + 4 * i, shifted(a, b, &t));
-    }
+    return shifted(_mm256_permutevar8x32_epi32(x, t.parts), _mm256_permutevar8x32_epi32(x, behind), &t);
 }
 
 /* All ones if 2^stage vectors are among those that `bits` bits rotate by. */
@@ -149,7 +146,10 @@ void pq_table_rotate_avx2(uint64_t *dst, const uint64_t *src, size_t rows, size_
     switch (words) {
     case 1: rotate_8(dst, src, rows, bits); break;
     case 2: rotate_16(dst, src, rows, bits); break;
-    case 4: rotate_32(dst, src, rows, bits); break;
+    case 4:
+        for (size_t i = 0; i < rows; i++)
+            store(dst + 4 * i, turned_32(load(src + 4 * i), bits));
+        break;
     case 8: rotate_few(dst, src, rows, 2, bits); break;
     case 16: rotate_few(dst, src, rows, 4, bits); break;
     case 32: rotate_few(dst, src, rows, 8, bits); break;
@@ -160,13 +160,28 @@ void pq_table_rotate_avx2(uint64_t *dst, const uint64_t *src, size_t rows, size_
     }
 }
 
-void pq_table_wrap_avx2(uint8_t dst[32], uint32_t start, uint64_t flips)
+void pq_table_rotate_each_avx2(uint64_t *dst, const uint64_t *src, size_t words, const uint32_t *bits, size_t n)
 {
-    const __m256i first = _mm256_setr_epi64x(0, 64, 128, 192), zero = _mm256_setzero_si256();
-    const __m256i below = _mm256_sub_epi64(_mm256_set1_epi64x(start), first); /* zeros in each word; 64 and more: all */
-    const __m256i zeros = _mm256_andnot_si256(_mm256_cmpgt_epi64(zero, below), below);
-    const __m256i ones = _mm256_sllv_epi64(_mm256_set1_epi8(-1), zeros);
-    store(dst, _mm256_xor_si256(ones, _mm256_set1_epi64x((int64_t)flips)));
+    if (words == 4)
+        for (size_t i = 0; i < n; i++)
+            store(dst + 4 * i, turned_32(load(src), bits[i]));
+    else if (words == 8)
+        for (size_t i = 0; i < n; i++)
+            rotate_few(dst + 8 * i, src, 1, 2, bits[i]);
+    else
+        for (size_t i = 0; i < n; i++)
+            pq_table_rotate_avx2(dst + i * words, src, 1, words, bits[i]);
+}
+
+void pq_table_wrap_avx2(uint8_t *dst, const uint8_t *offset, const uint8_t *flip, size_t n)
+{
+    const __m256i first = _mm256_setr_epi64x(256, 256 - 64, 256 - 128, 256 - 192), zero = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i++) {
+        const __m256i below = _mm256_sub_epi64(first, _mm256_set1_epi64x(offset[i])); /* zeros in each word; 64 and more: all */
+        const __m256i zeros = _mm256_andnot_si256(_mm256_cmpgt_epi64(zero, below), below);
+        const __m256i ones = _mm256_sllv_epi64(_mm256_set1_epi8(-1), zeros);
+        store(dst + 32 * i, _mm256_xor_si256(ones, _mm256_set1_epi64x(-(int64_t)(flip[i] & 1))));
+    }
 }
 
 #else

@@ -1,5 +1,5 @@
 /* Rotation and wrap tables, in plain C and for machines with AVX2 or AVX-512 VBMI, behind table.h alone. No address or
- * branch depends on `bits`, `start` or `flips`. */
+ * branch depends on `bits`, `offset` or `flip`. */
 #ifndef PQ_TABLE_VARIANTS_H
 #define PQ_TABLE_VARIANTS_H
 
@@ -18,8 +18,13 @@ void pq_table_rotate_avx2(uint64_t *dst, const uint64_t *src, size_t rows, size_
 /* The same for up to 8 words and multiples of 4 bits. */
 void pq_table_rotate_vbmi(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits);
 
-/* 256 bits of which those from `start` on, 1 to 256, are ones; every word xor flips. */
-void pq_table_wrap_plain(uint8_t dst[32], uint32_t start, uint64_t flips);
-void pq_table_wrap_avx2(uint8_t dst[32], uint32_t start, uint64_t flips);
+/* n times one string of `words` words, rotated by bits[0], bits[1] and so on: one after the other. AVX2: 2 words or
+ * more. */
+void pq_table_rotate_each_avx2(uint64_t *dst, const uint64_t *src, size_t words, const uint32_t *bits, size_t n);
+void pq_table_rotate_each_vbmi(uint64_t *dst, const uint64_t *src, size_t words, const uint32_t *bits, size_t n);
+
+/* pq_wrap_tables for b = 8. */
+void pq_table_wrap_plain(uint8_t *dst, const uint8_t *offset, const uint8_t *flip, size_t n);
+void pq_table_wrap_avx2(uint8_t *dst, const uint8_t *offset, const uint8_t *flip, size_t n);
 
 #endif

@@ -17,7 +17,7 @@ static __m512i moved(__m512i place, size_t size, size_t by)
     return _mm512_or_si512(from, _mm512_andnot_si512(within, place));
 }
 
-void pq_table_rotate_vbmi(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits)
+static inline void rotate(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits)
 {
     static const _Alignas(64) uint8_t places[64] = {
         0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
@@ -37,6 +37,17 @@ void pq_table_rotate_vbmi(uint64_t *dst, const uint64_t *src, size_t rows, size_
                                              _mm512_slli_epi16(_mm512_and_si512(b, low), 4));
         _mm512_mask_storeu_epi8((uint8_t *)dst + i, some, _mm512_mask_blend_epi8(odd, a, half));
     }
+}
+
+void pq_table_rotate_vbmi(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits)
+{
+    rotate(dst, src, rows, words, bits);
+}
+
+void pq_table_rotate_each_vbmi(uint64_t *dst, const uint64_t *src, size_t words, const uint32_t *bits, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        rotate(dst + i * words, src, 1, words, bits[i]);
 }
 
 #else

@@ -41,11 +41,16 @@ struct rotated {
     const void *offset;
 };
 
-static void make_rotated(uint64_t *table, size_t i, const void *user)
+static void make_rotated(void *tables, size_t i, size_t n, const void *user)
 {
     const struct rotated *r = user;
-    const size_t channel = (r->first + i) / r->width % r->channels;
-    pq_table_rotate(table, r->packed + channel * r->words, r->index_bits, r->w, pq_ring_get(r->offset, i, r->bits));
+    const size_t each = pq_table_bytes(r->index_bits, r->w), offset_bytes = pq_ring_bytes(r->bits);
+    for (size_t k = 0, some; k < n; k += some) { /* those of one channel lie side by side */
+        const size_t at = r->first + i + k, channel = at / r->width % r->channels, rest = r->width - at % r->width;
+        some = r->channels == 1 || n - k < rest ? n - k : rest;
+        pq_table_rotate_each((uint8_t *)tables + k * each, r->packed + channel * r->words, r->index_bits, r->w,
+                             (const uint8_t *)r->offset + (i + k) * offset_bytes, r->bits, some);
+    }
 }
 
 void pq_read_deal(struct pq_engine *e, struct pq_opened x, const struct pq_table *t, bool is_signed, struct pq_add *out)

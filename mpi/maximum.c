@@ -83,24 +83,33 @@ struct pq_add pq_halves_online(struct pq_engine *e, struct pq_opened x, struct p
 struct pairs { uint64_t table[16]; struct pq_dim dim; const uint8_t *offset; };
 
 /* max(a, b) as a two-input table, rotated by both elements' own offsets. */
-static void make_pair(uint64_t *table, size_t i, const void *user)
+static void make_pairs(void *tables, size_t i, size_t n, const void *user)
 {
     const struct pairs *p = user;
-    uint64_t turned[16];
-    size_t low, high;
-    pair_at(p->dim, i, &low, &high);
-    pq_table_rotate_rows(turned, p->table, 4, 4, 4, p->offset[high]);
-    pq_table_rotate(table, turned, 8, 4, (uint32_t)p->offset[low] << 4);
+    uint64_t turned[16], *table = tables;
+    for (size_t k = 0; k < n; k++, table += 16) {
+        size_t low, high;
+        pair_at(p->dim, i + k, &low, &high);
+        pq_table_rotate_rows(turned, p->table, 4, 4, 4, p->offset[high]);
+        pq_table_rotate(table, turned, 8, 4, (uint32_t)p->offset[low] << 4);
+    }
 }
 
 /* max(a - b, 0), rotated by the difference of the offsets. */
-static void make_difference(uint64_t *table, size_t i, const void *user)
+static void make_differences(void *tables, size_t i, size_t n, const void *user)
 {
     const struct pairs *p = user;
-    size_t low, high;
-    pair_at(p->dim, i, &low, &high);
-    pq_table_rotate(table, p->table, PQ_SCORE_BITS, pq_entry_bits(PQ_SCORE_BITS),
-                    (uint32_t)p->offset[low] - p->offset[high]);
+    const size_t per_group = p->dim.len / 2 * p->dim.width, each = pair_bytes(PQ_SCORE_BITS);
+    for (size_t k = 0, some; k < n; k += some) { /* the pairs of a group lie side by side */
+        uint8_t difference[PQ_TABLES_MADE];
+        const size_t rest = per_group - (i + k) % per_group;
+        size_t low, high;
+        pair_at(p->dim, i + k, &low, &high);
+        some = n - k < rest ? n - k : rest;
+        pq_ring_sub(difference, p->offset + low, p->offset + high, some, PQ_SCORE_BITS);
+        pq_table_rotate_each((uint8_t *)tables + k * each, p->table, PQ_SCORE_BITS, pq_entry_bits(PQ_SCORE_BITS), difference,
+                             PQ_SCORE_BITS, some);
+    }
 }
 
 struct pq_add pq_halves_deal(struct pq_engine *e, struct pq_opened x, struct pq_add xs)
@@ -115,7 +124,7 @@ struct pq_add pq_halves_deal(struct pq_engine *e, struct pq_opened x, struct pq_
     }
     pq_table_pack(p.table, larger, 1, differ ? PQ_SCORE_BITS : 2 * PQ_CODE_BITS, x.bits);
     pq_tables_deal(pq_context_of(e), 0, first_pair(x.dim), pairs_of(x.dim), pair_bytes(x.bits), x.bits,
-                   differ ? make_difference : make_pair, &p);
+                   differ ? make_differences : make_pairs, &p);
     return (struct pq_add){ .dim = pq_halves_dim(x.dim), .bits = x.bits };
 }
 
@@ -184,10 +193,12 @@ struct pq_add pq_count_online(struct pq_engine *e, struct pq_opened u, unsigned 
 /* One table whose entry is a whole record: 16 lanes, lane v+7 is [x >= v]. */
 struct records { uint64_t table[64]; unsigned w; const uint8_t *offset; };
 
-static void make_record(uint64_t *table, size_t i, const void *user)
+static void make_records(void *tables, size_t i, size_t n, const void *user)
 {
     const struct records *r = user;
-    pq_table_rotate(table, r->table, 8, r->w, (uint32_t)r->offset[i] * LANES);
+    const size_t words = 16 * LANES * r->w / 64;
+    for (size_t k = 0; k < n; k++)
+        pq_table_rotate((uint64_t *)tables + k * words, r->table, 8, r->w, (uint32_t)r->offset[i + k] * LANES);
 }
 
 struct pq_add pq_count_deal(struct pq_engine *e, struct pq_opened u, unsigned bits)
@@ -198,7 +209,7 @@ struct pq_add pq_count_deal(struct pq_engine *e, struct pq_opened u, unsigned bi
         for (int v = -7; v <= 8; v++)
             reached[i * LANES + (size_t)(v + 7)] = v < 8 && pq_ring_signed((uint32_t)i, 4) >= v;
     pq_table_pack(r.table, reached, 1, 8, r.w);
-    pq_tables_deal(pq_context_of(e), 0, u.dim.first, pq_dim_count(u.dim), 16 * LANES * r.w / 8, r.w, make_record, &r);
+    pq_tables_deal(pq_context_of(e), 0, u.dim.first, pq_dim_count(u.dim), 16 * LANES * r.w / 8, r.w, make_records, &r);
     return (struct pq_add){ .dim = pq_count_dim(u.dim), .bits = bits };
 }
 

@@ -57,18 +57,12 @@ struct pq_rss pq_reshare_code_deal(struct pq_engine *e, struct pq_add x, bool is
     const size_t n = pq_dim_count(x.dim);
     const unsigned b = x.bits;
     struct pq_rss y = pq_reshare_deal(e, x);
-    const uint16_t *x0 = y.x0, *x1 = y.x1;
     uint8_t *low = pq_context_alloc(c, n), *flip = pq_context_alloc(c, n);
     uint16_t *carry = pq_context_alloc(c, 2 * n), *sign = pq_context_alloc(c, 2 * n);
     (void)is_signed; /* P0's part does not depend on how x is read */
 
     pq_wrap_flips(c, x.dim.first, n, flip);
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t lambda = (uint32_t)(uint16_t)(x0[i] + x1[i]);
-        low[i] = (uint8_t)(lambda & pq_ring_mask(b));
-        carry[i] = (uint16_t)(flip[i] + (lambda >> b));
-        sign[i] = (uint16_t)(1u - 2u * flip[i]);
-    }
+    pq_share_deal_code(low, carry, sign, y.x0, y.x1, flip, b, n);
     pq_wrap_deal(c, x.dim.first, low, flip, n, b);
     pq_deal_numbers(c, PQ_S_CARRY, x.dim.first, carry, n, 2);
     pq_deal_numbers(c, PQ_S_SIGN, x.dim.first, sign, n, 2);

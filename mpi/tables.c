@@ -6,29 +6,14 @@
 
 #include <string.h>
 
-enum { MAX_TABLE_WORDS = 2048, AT_ONCE = 64 }; /* 2^12 entries of 32 bits; tables that are made and masked together */
-
-/* `some` tables from element e on, one after the other; what make pads a table of less than 8 bytes with is dropped. */
-static void make_tables(uint64_t *tables, size_t e, size_t some, size_t each,
-                        void (*make)(uint64_t *table, size_t i, const void *user), const void *user)
-{
-    for (size_t i = 0; i < some; i++) {
-        uint64_t small;
-        if (each >= 8) {
-            make(tables + i * each / 8, e + i, user);
-        } else {
-            make(&small, e + i, user);
-            memcpy((uint8_t *)tables + i * each, &small, each);
-        }
-    }
-}
+enum { MAX_TABLE_WORDS = 2048 }; /* 2^12 entries of 32 bits */
 
 void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned out_bits,
-                    void (*make)(uint64_t *table, size_t i, const void *user), const void *user)
+                    pq_make_tables *make, const void *user)
 {
     const size_t stored = pq_table_stored(each, out_bits), chunk = pq_stage_chunk(stored);
-    const size_t room = MAX_TABLE_WORDS * sizeof(uint64_t) / each, at_once = room < AT_ONCE ? room : AT_ONCE;
-    PQ_ASSERT(room && (each < 8 || each % 8 == 0));
+    const size_t room = MAX_TABLE_WORDS * sizeof(uint64_t) / each, at_once = room < PQ_TABLES_MADE ? room : PQ_TABLES_MADE;
+    PQ_ASSERT(room);
     for (enum pq_role role = PQ_P1; role <= PQ_P2; role++) {
         struct pq_prg *prg = role == PQ_P1 ? c->s02 : c->s01;
         const size_t held = pq_held(role, first, n, PQ_RUN);
@@ -41,7 +26,7 @@ void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t 
                 for (size_t j = k, some; j < m && j < k + at_once; j += some) {
                     const size_t e = pq_held_element(role, first, k0 + j, PQ_RUN);
                     some = pq_run_at(e, (k + at_once < m ? k + at_once : m) - j, PQ_RUN);
-                    make_tables(tables, e - first, some, each, make, user);
+                    make(tables, e - first, some, user);
                     uint8_t *half = stored == each ? dst + j * each : (uint8_t *)halves;
                     pq_prg_fill(prg, pq_context_at(c, PQ_S_TABLE + output), e * each, some * each, half);
                     pq_table_mask(half, tables, some * each, pq_entry_bits(out_bits));

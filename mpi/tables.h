@@ -16,6 +16,7 @@
 #include "cost.h"
 
 enum { PQ_RUN = 256, PQ_ROW_RUN = 32 }; /* of elements; of rows, where the tables of a row lie together (lookup.c) */
+enum { PQ_TABLES_MADE = 64 };           /* most tables that are made and masked together */
 
 /* Who stores the half of element (or row) e. */
 static inline enum pq_role pq_holder(size_t e, size_t run)
@@ -49,11 +50,14 @@ static inline size_t pq_run_at(size_t e, size_t left, size_t run)
     return rest < left ? rest : left;
 }
 
-/* P0: n tables of `each` bytes with entries in Z_2^out_bits, numbered from `first` on. make writes table i (0 <= i < n)
- * as it is to be read at its opened index, max(8, each) bytes; it runs on any thread. Sends pq_table_stored bytes of
- * each. */
+/* Writes `some` tables, from table i of a value on, as they are to be read at their opened indices: one after the other.
+ * some <= PQ_TABLES_MADE. */
+typedef void pq_make_tables(void *tables, size_t i, size_t some, const void *user);
+
+/* P0: n tables of `each` bytes with entries in Z_2^out_bits, numbered from `first` on: make's tables 0 to n - 1. It runs
+ * on any thread. Sends pq_table_stored bytes of each. */
 void pq_tables_deal(struct pq_context *c, unsigned output, size_t first, size_t n, size_t each, unsigned out_bits,
-                    void (*make)(uint64_t *table, size_t i, const void *user), const void *user);
+                    pq_make_tables *make, const void *user);
 
 /* P1, P2: the same n tables, as this party has them. */
 struct pq_table_halves {

@@ -8,35 +8,27 @@
 
 #include <string.h>
 
-/* n one-bit PRG elements from number `first` on, one byte each. */
-static void draw_bits(struct pq_context *c, struct pq_prg *prg, size_t first, size_t n, uint8_t *bit)
-{
-    uint8_t packed[PQ_CHUNK / 8 + 1];
-    const size_t skip = first % 8;
-    pq_prg_fill(prg, pq_context_at(c, PQ_S_FLIP), first / 8, (skip + n + 7) / 8, packed);
-    for (size_t i = 0; i < n; i++)
-        bit[i] = (uint8_t)pq_table_entry(packed, skip + i, 1);
-}
-
 void pq_wrap_flips(struct pq_context *c, size_t first, size_t n, uint8_t *flip)
 {
 #pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
     for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i);
-        uint8_t other[PQ_CHUNK];
-        draw_bits(c, c->s01, first + i, m, flip + i);
-        draw_bits(c, c->s02, first + i, m, other);
-        for (size_t k = 0; k < m; k++)
-            flip[i + k] ^= other[k];
+        const size_t m = pq_chunk(n, i), skip = (first + i) % 8, bytes = pq_bits_bytes(skip + m, 1);
+        uint8_t one[PQ_CHUNK / 8 + 1], other[PQ_CHUNK / 8 + 1], bit[PQ_CHUNK + 8];
+        pq_prg_fill(c->s01, pq_context_at(c, PQ_S_FLIP), (first + i) / 8, bytes, one);
+        pq_prg_fill(c->s02, pq_context_at(c, PQ_S_FLIP), (first + i) / 8, bytes, other);
+        for (size_t k = 0; k < bytes; k++)
+            one[k] ^= other[k];
+        pq_bits_unpack(bit, one, skip + m, 1);
+        memcpy(flip + i, bit + skip, m);
     }
 }
 
 struct wraps { const uint8_t *offset, *flip; unsigned bits; };
 
-static void make_wrap(uint64_t *table, size_t i, const void *user)
+static void make_wraps(void *tables, size_t i, size_t n, const void *user)
 {
     const struct wraps *w = user;
-    pq_wrap_table((uint8_t *)table, w->bits, w->offset[i], w->flip[i]);
+    pq_wrap_tables(tables, w->bits, w->offset + i, w->flip + i, n);
 }
 
 /* A table of 16 bits is dealt as a number that is XOR-shared: P1 has its half in the list of draws, P2 reads two bytes
@@ -47,12 +39,13 @@ static void deal_words(struct pq_context *c, size_t first, const struct wraps *w
     for (size_t i0 = 0; i0 < n; i0 += chunk) {
         const size_t m = n - i0 < chunk ? n - i0 : chunk;
         uint8_t *dst = pq_stage_reserve(pq_stage_of(c, PQ_P2), 2 * m);
-        pq_context_fill(c, c->s01, PQ_S_TABLE, 2, first + i0, m, dst);
-        for (size_t i = 0; i < m; i++) {
-            uint8_t table[2];
-            pq_wrap_table(table, 4, w->offset[i0 + i], w->flip[i0 + i]);
-            dst[2 * i] ^= table[0];
-            dst[2 * i + 1] ^= table[1];
+#pragma omp parallel for schedule(static) if (m > 8 * PQ_CHUNK)
+        for (size_t i = 0; i < m; i += PQ_CHUNK) {
+            const size_t some = pq_chunk(m, i), at = i0 + i;
+            uint64_t tables[PQ_CHUNK / 4];
+            make_wraps(tables, at, some, w);
+            pq_context_fill(c, c->s01, PQ_S_TABLE, 2, first + at, some, dst + 2 * i);
+            pq_table_mask(dst + 2 * i, tables, 2 * some, 1);
         }
     }
 }
@@ -63,7 +56,7 @@ void pq_wrap_deal(struct pq_context *c, size_t first, const uint8_t *offset, con
     if (b == 4)
         deal_words(c, first, &w, n);
     else
-        pq_tables_deal(c, 0, first, n, ((size_t)1 << b) / 8, 1, make_wrap, &w);
+        pq_tables_deal(c, 0, first, n, ((size_t)1 << b) / 8, 1, make_wraps, &w);
 }
 
 struct pq_opening pq_wrap_open(struct pq_context *c, size_t first, const struct pq_opening *deltas, uint8_t *own,

@@ -132,6 +132,7 @@ static void rotate(const struct secret_case *c, const uint8_t *secret)
         memcpy(work[2], part(secret, 2), pq_table_bytes(index_bits, w));
         pq_table_pack(packed, part(secret, 0), content_bytes, index_bits, tables[i].out_bits);
         pq_table_rotate(turned, packed, index_bits, w, offset[i]);
+        pq_table_rotate_each(work[3], packed, index_bits, w, offset, 32, 3);
         pq_table_mask(work[2], turned, pq_table_bytes(index_bits, w), w);
     }
     pq_table_rotate_rows((uint64_t *)work[1], part(secret, 0), 3, 4, 4, offset[0]);
@@ -146,11 +147,12 @@ static void wraps(const struct secret_case *c, const uint8_t *secret)
 {
     const uint8_t *flip = part(secret, 1);
     (void)c;
-    for (size_t i = 0; i < N; i++) {
-        pq_wrap_table(work[0] + 32 * i, 8, secret[i], flip[i]);
-        pq_table_wrap_plain(work[3] + 32 * i, 256u - secret[i], flip[i]);
-        pq_wrap_table(work[1] + 2 * i, 4, secret[i] & 15u, flip[i]);
-    }
+    uint8_t small[N];
+    for (size_t i = 0; i < N; i++)
+        small[i] = secret[i] & 15u;
+    pq_wrap_tables(work[0], 8, secret, flip, N);
+    pq_table_wrap_plain(work[3], secret, flip, N);
+    pq_wrap_tables(work[1], 4, small, flip, N);
     pq_share_wrap16(work[2], part(secret, 2), public_bytes, N);
 }
 
@@ -186,6 +188,8 @@ static void shares(const struct secret_case *c, const uint8_t *secret)
     }
     pq_share_carry(work[0], part(secret, 0), part(secret, 1), public_bits, 12, N);
     pq_share_carry(work[0], part(secret, 0), part(secret, 1), public_bits, 8, N);
+    pq_share_deal_code(work[0], (uint16_t *)work[1], (uint16_t *)work[2], part(secret, 0), part(secret, 1),
+                       part(secret, 2), 4, N);
     pq_share_assemble((uint16_t *)work[1], public_bytes, part(secret, 0), 8, 128, N);
     pq_share_hide_code(work[2], part(secret, 1), part(secret, 0), 8, 4, N);
     pq_share_shift(work[2], part(secret, 0), 128, N);

@@ -93,6 +93,28 @@ static void carries_and_results(void **unused)
         }
 }
 
+static void masks_are_taken_apart(void **unused)
+{
+    (void)unused;
+    for (size_t l = 0; l < LENGTHS; l++)
+        for (unsigned b = 4; b <= 8; b += 4) {
+            const size_t n = lengths[l];
+            uint16_t sign[MOST + 1];
+            draw();
+            memset(sign, FILLER, sizeof sign);
+            pq_share_deal_code(out8, out16, sign, words[0], words[1], bits, b, n);
+            for (size_t i = 0; i < n; i++) {
+                const uint32_t mask = low((int64_t)words[0][i] + words[1][i], 16);
+                assert_int_equal(out8[i], low(mask, b));
+                assert_int_equal(out16[i], (mask >> b) + bits[i]);
+                assert_int_equal(sign[i], bits[i] ? 0xffff : 1);
+            }
+            assert_int_equal(out8[n], FILLER);
+            assert_int_equal(out16[n] & 255, FILLER);
+            assert_int_equal(sign[n] & 255, FILLER);
+        }
+}
+
 static void wrap_bits_are_picked(void **unused)
 {
     (void)unused;
@@ -152,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_are_hidden),
         cmocka_unit_test(carries_and_results),
+        cmocka_unit_test(masks_are_taken_apart),
         cmocka_unit_test(wrap_bits_are_picked),
         cmocka_unit_test(moments_and_norms),
     };

@@ -112,6 +112,36 @@ static void rotation_by_every_offset(void **unused)
         }
 }
 
+/* Many at once, one after the other, by offsets of every width. */
+static void rotation_of_each_by_its_own_offset(void **unused)
+{
+    enum { MOST = 131 };
+    static uint64_t each[MOST * 64 + 1];
+    static const unsigned offset_bits[] = { 7, 12, 20 };
+    (void)unused;
+    for (size_t k = 0; k < WIDTHS; k++)
+        for (unsigned index_bits = 1; index_bits <= 7; index_bits++)
+            for (size_t b = 0; b < 3; b++)
+                for (size_t n = 0; n <= MOST; n += n < 3 ? 1 : 32) {
+                    const size_t bytes = pq_table_bytes(index_bits, widths[k]), entries = (size_t)1 << index_bits;
+                    uint32_t offset[MOST];
+                    random_table(index_bits, widths[k]);
+                    for (size_t i = 0; i < n; i++)
+                        pq_ring_put(offset, i, offset_bits[b], next() & pq_ring_mask(offset_bits[b]));
+                    memset(each, FILLER, sizeof each);
+                    pq_table_rotate_each(each, table, index_bits, widths[k], offset, offset_bits[b], n);
+                    for (size_t i = 0; i < n; i++) {
+                        const uint8_t *t = (const uint8_t *)each + i * bytes;
+                        const uint32_t by = pq_ring_get(offset, i, offset_bits[b]);
+                        for (size_t j = 0; j < entries; j++)
+                            if (pq_table_entry(t, j, widths[k]) != entry(table, (j + by) % entries, widths[k]))
+                                fail_msg("table %zu of 2^%u entries of %u bits by %u: entry %zu", i, index_bits,
+                                         widths[k], by, j);
+                    }
+                    assert_int_equal(((const uint8_t *)each)[n * bytes], FILLER);
+                }
+}
+
 static void rotation_of_rows_by_every_offset(void **unused)
 {
     (void)unused;
@@ -152,15 +182,17 @@ static void both_offsets_together(void **unused)
 
 struct variant {
     void (*rotate)(uint64_t *dst, const uint64_t *src, size_t rows, size_t words, uint32_t bits);
-    void (*wrap)(uint8_t dst[32], uint32_t start, uint64_t flips); /* NULL: has none */
-    bool (*runs)(void);                                            /* NULL: always */
-    size_t least_rows, most_words;                                 /* rows of one word; words of a row */
-    uint32_t step;                                                 /* bits are multiples of this */
+    void (*each)(uint64_t *dst, const uint64_t *src, size_t words, const uint32_t *bits, size_t n);
+    void (*wrap)(uint8_t *dst, const uint8_t *offset, const uint8_t *flip, size_t n); /* NULL: has none, as above */
+    bool (*runs)(void);                                                               /* NULL: always */
+    size_t least_rows, most_words; /* rows of one word; words of a row */
+    uint32_t step;                 /* bits are multiples of this */
 };
-static const struct variant plain = { pq_table_rotate_plain, pq_table_wrap_plain, NULL, 1, MOST_WORDS, 1 };
+static const struct variant plain = { pq_table_rotate_plain, NULL, pq_table_wrap_plain, NULL, 1, MOST_WORDS, 1 };
 #if defined(__x86_64__)
-static const struct variant avx2 = { pq_table_rotate_avx2, pq_table_wrap_avx2, pq_cpu_avx2, 4, MOST_WORDS, 1 };
-static const struct variant vbmi = { pq_table_rotate_vbmi, NULL, pq_cpu_vbmi, 1, 8, 4 };
+static const struct variant avx2 = { pq_table_rotate_avx2, pq_table_rotate_each_avx2, pq_table_wrap_avx2, pq_cpu_avx2, 4,
+                                     MOST_WORDS, 1 };
+static const struct variant vbmi = { pq_table_rotate_vbmi, pq_table_rotate_each_vbmi, NULL, pq_cpu_vbmi, 1, 8, 4 };
 #endif
 
 /* The 64 bits from `bit` on of a string of words, which repeats. */
@@ -187,6 +219,22 @@ static void expect_rotation(const struct variant *v, size_t rows, size_t words, 
     free(dst);
 }
 
+/* One string by several numbers of bits, with the same ends of memory. */
+static void expect_each(const struct variant *v, size_t words)
+{
+    enum { N = 5 };
+    uint32_t bits[N];
+    uint64_t *dst = pq_alloc(8 * N * words);
+    for (size_t i = 0; i < N; i++)
+        bits[i] = next() % (64 * (uint32_t)words / v->step) * v->step;
+    bits[1] = 0;
+    v->each(dst, table, words, bits, N);
+    for (size_t i = 0; i < N * words; i++)
+        if (dst[i] != bits_from(table, words, 64 * (i % words) + bits[i / words]))
+            fail_msg("one of %zu words by %u bits: word %zu", words, bits[i / words], i % words);
+    free(dst);
+}
+
 /* Each by itself: table.h takes the best that this machine has. */
 static void variant_is_its_definition(void **state_of)
 {
@@ -195,6 +243,9 @@ static void variant_is_its_definition(void **state_of)
         skip();
     for (size_t i = 0; i < MOST_WORDS; i++)
         table[i] = (uint64_t)next() << 32 | next();
+    for (size_t words = v->least_rows > 1 ? 2 : 1; v->each && words <= v->most_words; words *= 2)
+        for (size_t repeat = 0; repeat < 100; repeat++)
+            expect_each(v, words);
     for (size_t words = 1; words <= v->most_words; words *= 2)
         for (size_t rows = words > 1 ? 1 : v->least_rows; rows <= 32 && rows * words <= MOST_WORDS; rows *= 2) {
             const uint32_t all = 64 * (uint32_t)words, step = rows * words <= 64 ? 1 : 61; /* odd: meets every stage */
@@ -202,12 +253,13 @@ static void variant_is_its_definition(void **state_of)
                 expect_rotation(v, rows, words, k * v->step);
             expect_rotation(v, rows, words, all - v->step);
         }
-    for (uint32_t start = 1; start <= 256 && v->wrap; start++)
-        for (uint32_t flip = 0; flip < 2; flip++) {
+    for (uint32_t first = 0; first < 256 && v->wrap; first++)
+        for (size_t flip = 0; flip < 2; flip++) {
             uint8_t *bits = pq_alloc(64);
-            v->wrap(bits + 32, start, 0 - (uint64_t)flip);
-            for (uint32_t i = 0; i < 256; i++)
-                assert_int_equal(pq_table_entry(bits + 32, i, 1), (i >= start) ^ flip);
+            const uint8_t offset[2] = { (uint8_t)first, (uint8_t)(255 - first) }, flips[2] = { (uint8_t)flip, 1 };
+            v->wrap(bits, offset, flips, 2);
+            for (uint32_t i = 0; i < 512; i++)
+                assert_int_equal(pq_table_entry(bits, i, 1), (i % 256 + offset[i / 256] >= 256) ^ flips[i / 256]);
             free(bits);
         }
 }
@@ -238,16 +290,21 @@ static void masking_subtracts_in_every_lane(void **unused)
 
 static void wrap_tables_for_every_offset(void **unused)
 {
+    enum { MOST = 70 };
     (void)unused;
     for (unsigned b = 4; b <= 8; b += 4)
-        for (uint32_t offset = 0; offset < 1u << b; offset++)
-            for (uint32_t flip = 0; flip < 2; flip++) {
-                uint8_t bits[40];
+        for (uint32_t start = 0; start < 1u << b; start++)
+            for (size_t n = 0; n <= MOST; n = 2 * n + 1) {
+                uint8_t bits[32 * MOST + 1], offset[MOST], flip[MOST];
+                for (size_t i = 0; i < MOST; i++) {
+                    offset[i] = (uint8_t)((start + 5 * i) & pq_ring_mask(b));
+                    flip[i] = (uint8_t)(next() & 1);
+                }
                 memset(bits, FILLER, sizeof bits);
-                pq_wrap_table(bits, b, offset, flip);
-                for (uint32_t i = 0; i < 1u << b; i++)
-                    assert_int_equal(pq_table_entry(bits, i, 1), (i + offset >= 1u << b) ^ flip);
-                assert_int_equal(bits[(1u << b) / 8], FILLER);
+                pq_wrap_tables(bits, b, offset, flip, n);
+                for (size_t i = 0; i < n << b; i++)
+                    assert_int_equal(pq_table_entry(bits, i, 1), ((i & pq_ring_mask(b)) + offset[i >> b] >= 1u << b) ^ flip[i >> b]);
+                assert_int_equal(bits[(n << b) / 8], FILLER);
             }
 }
 
@@ -312,7 +369,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_stand_lowest_first),       cmocka_unit_test(packing_reduces_and_repeats),
-        cmocka_unit_test(rotation_by_every_offset),         cmocka_unit_test(rotation_of_rows_by_every_offset),
+        cmocka_unit_test(rotation_by_every_offset),         cmocka_unit_test(rotation_of_each_by_its_own_offset),
+        cmocka_unit_test(rotation_of_rows_by_every_offset),
         cmocka_unit_test(both_offsets_together),            cmocka_unit_test(masking_subtracts_in_every_lane),
         cmocka_unit_test(wrap_tables_for_every_offset),     cmocka_unit_test(reading_takes_the_entry),
         { "variant plain", variant_is_its_definition, NULL, NULL, (void *)&plain },
