@@ -12,7 +12,7 @@
 
 /* Rotation by less than a vector: where the parts come from, and which of them from the next vector; and the bits of a
  * part that leave it. */
-struct turn { __m256i parts, from_next, down, up; };
+struct turn { __m256i parts, from_next; __m128i down, up; };
 
 static inline __m256i load(const void *p)
 {
@@ -26,17 +26,16 @@ static inline void store(void *p, __m256i x)
 
 static inline struct turn turn_of(uint32_t bits)
 {
-    const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), all = _mm256_set1_epi32((int)bits);
-    const __m256i by = _mm256_and_si256(_mm256_srli_epi32(all, 5), _mm256_set1_epi32(7));
-    const __m256i down = _mm256_and_si256(all, _mm256_set1_epi32(31)), parts = _mm256_add_epi32(place, by);
+    const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), by = _mm256_set1_epi32((int)(bits / 32 % 8));
+    const __m256i parts = _mm256_add_epi32(place, by);
     return (struct turn){ .parts = parts, .from_next = _mm256_cmpgt_epi32(parts, _mm256_set1_epi32(7)),
-                          .down = down, .up = _mm256_sub_epi32(_mm256_set1_epi32(32), down) };
+                          .down = _mm_cvtsi32_si128((int)(bits % 32)), .up = _mm_cvtsi32_si128((int)(32 - bits % 32)) };
 }
 
 /* Parts, and those behind them, to bits; a shift by 32 gives zeros. */
 static inline __m256i shifted(__m256i x, __m256i behind, const struct turn *t)
 {
-    return _mm256_or_si256(_mm256_srlv_epi32(x, t->down), _mm256_sllv_epi32(behind, t->up));
+    return _mm256_or_si256(_mm256_srl_epi32(x, t->down), _mm256_sll_epi32(behind, t->up));
 }
 
 /* Strings of 8 bytes, four at once. */
@@ -69,11 +68,15 @@ static void rotate_16(uint64_t *dst, const uint64_t *src, size_t rows, uint32_t 
     }
 }
 
+/* A string of 32 bytes. Most tables have this size, so that the number of bits never leaves vectors. */
 static inline __m256i turned_32(__m256i x, uint32_t bits)
 {
-    const struct turn t = turn_of(bits);
-    const __m256i behind = _mm256_add_epi32(t.parts, _mm256_set1_epi32(1));
-    return shifted(_mm256_permutevar8x32_epi32(x, t.parts), _mm256_permutevar8x32_epi32(x, behind), &t);
+    const __m256i place = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), all = _mm256_set1_epi32((int)bits);
+    const __m256i first = _mm256_add_epi32(place, _mm256_srli_epi32(all, 5)); /* taken mod 8 */
+    const __m256i second = _mm256_add_epi32(first, _mm256_set1_epi32(1));
+    const __m256i down = _mm256_and_si256(all, _mm256_set1_epi32(31)), up = _mm256_sub_epi32(_mm256_set1_epi32(32), down);
+    return _mm256_or_si256(_mm256_srlv_epi32(_mm256_permutevar8x32_epi32(x, first), down),
+                           _mm256_sllv_epi32(_mm256_permutevar8x32_epi32(x, second), up));
 }
 
 /* All ones if 2^stage vectors are among those that `bits` bits rotate by. */

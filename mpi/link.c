@@ -1,13 +1,12 @@
 #include "link.h"
 
-#include "../kernels/machine.h"
 #include "../kernels/secret.h"
-#include "near.h"
+#include "link_account.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_CROSS = 1, TAG_INSIDE = 2, PIECE = 1 << 30 };
+enum { PIECE = 1 << 30 };
 
 const char *const pq_phase_name[PQ_PHASES] = { "setup", "offline", "online" };
 
@@ -21,21 +20,6 @@ void pq_link_open(struct pq_link *l, const struct pq_group *group, size_t ranks)
 void pq_link_emulate(struct pq_link *l, const struct pq_net *net)
 {
     l->wire = pq_wire_open(l->group, l->ranks, net);
-}
-
-/* A buffer of a swap over MPI; what was in it is lost where it must grow. */
-static void make_room(struct pq_buffer *b, size_t bytes)
-{
-    if (b->room >= bytes)
-        return;
-    pq_free_secret(b->data, b->room);
-    *b = (struct pq_buffer){ .data = pq_alloc(bytes), .room = bytes };
-}
-
-static void free_buffer(struct pq_buffer *b)
-{
-    pq_free_secret(b->data, b->room);
-    *b = (struct pq_buffer){ 0 };
 }
 
 /* Nobody of ours starts anew before all have closed: what is still there was sent too much. */
@@ -57,20 +41,15 @@ void pq_link_close(struct pq_link *l)
     refuse_leftovers(l);
     pq_wire_close(l->wire);
     l->wire = NULL;
-    free_buffer(&l->out);
-    free_buffer(&l->in);
-}
-
-static struct pq_count *now(struct pq_link *l)
-{
-    return &l->tally.at[l->phase][l->operation];
+    for (int i = 0; i < PQ_SWAP_LANES; i++)
+        pq_swap_lane_free(&l->lane[i]);
 }
 
 void pq_link_phase(struct pq_link *l, enum pq_phase phase, enum pq_operation operation)
 {
     uint64_t t = pq_now_ns();
     if (l->running)
-        now(l)->compute_ns += t - l->since_ns - l->inside_ns;
+        pq_link_now(l)->compute_ns += t - l->since_ns - l->inside_ns;
     l->running = true;
     l->since_ns = t;
     l->inside_ns = 0;
@@ -89,19 +68,6 @@ void pq_link_begin(struct pq_link *l, enum pq_operation operation)
     pq_link_phase(l, l->phase, operation);
 }
 
-static void book(struct pq_link *l, uint64_t start, uint64_t *account)
-{
-    uint64_t spent = pq_now_ns() - start;
-    *account += spent;
-    l->inside_ns += spent;
-}
-
-static void hear(struct pq_link *l, enum pq_role from, const void *data, size_t bytes)
-{
-    if (l->ear && bytes)
-        l->ear->received(l->ear, l, from, data, bytes);
-}
-
 static int piece(size_t left)
 {
     return left < PIECE ? (int)left : PIECE;
@@ -111,12 +77,11 @@ static void post_arrival(struct pq_link *l)
 {
     struct pq_arrival *a = &l->arrival;
     PQ_MPI(l->group, pq_phase_name[l->phase],
-           MPI_Irecv(a->next, piece(a->left), MPI_BYTE, pq_group_rank_of(l->group, a->from, l->group->rank), TAG_CROSS,
+           MPI_Irecv(a->next, piece(a->left), MPI_BYTE, pq_group_rank_of(l->group, a->from, l->group->rank), PQ_TAG_CROSS,
                      l->group->protocol, &a->request));
 }
 
-/* Takes what has come of it. */
-static void look_for_arrival(struct pq_link *l, bool wait)
+void pq_link_look(struct pq_link *l, bool wait)
 {
     struct pq_arrival *a = &l->arrival;
     const char *phase = pq_phase_name[l->phase];
@@ -130,7 +95,7 @@ static void look_for_arrival(struct pq_link *l, bool wait)
         if (!done)
             return;
         MPI_Get_count(&status, MPI_BYTE, &got);
-        hear(l, a->from, a->next, (size_t)got);
+        pq_link_hear(l, a->from, a->next, (size_t)got);
         a->next += got;
         a->left -= (size_t)got;
         if (a->left)
@@ -149,8 +114,8 @@ void pq_link_expect(struct pq_link *l, enum pq_role from, void *data, size_t byt
 void pq_link_arrived(struct pq_link *l)
 {
     uint64_t start = pq_now_ns();
-    look_for_arrival(l, true);
-    book(l, start, &now(l)->wait_ns);
+    pq_link_look(l, true);
+    pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
 }
 
 static void transfer(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
@@ -161,7 +126,7 @@ static void transfer(struct pq_link *l, enum pq_role peer, const void *out, size
     const int other = pq_group_rank_of(g, peer, g->rank);
     uint64_t start = pq_now_ns();
 
-    look_for_arrival(l, false);
+    pq_link_look(l, false);
     for (size_t o = 0, i = 0; o < out_bytes || i < in_bytes;) {
         const int co = piece(out_bytes - o), ci = piece(in_bytes - i);
         MPI_Request q[2] = { MPI_REQUEST_NULL, MPI_REQUEST_NULL };
@@ -169,70 +134,30 @@ static void transfer(struct pq_link *l, enum pq_role peer, const void *out, size
         if (co) /* first of all: posting a receive may copy what is there already */
             pq_wire_depart(l->wire, phase, peer, (size_t)co);
         if (ci) {
-            PQ_MPI(g, phase, MPI_Irecv((char *)in + i, ci, MPI_BYTE, other, TAG_CROSS, g->protocol, &q[0]));
+            PQ_MPI(g, phase, MPI_Irecv((char *)in + i, ci, MPI_BYTE, other, PQ_TAG_CROSS, g->protocol, &q[0]));
             pq_wire_expect(l->wire, phase, peer);
         }
         if (co)
-            PQ_MPI(g, phase, MPI_Isend((const char *)out + o, co, MPI_BYTE, other, TAG_CROSS, g->protocol, &q[1]));
+            PQ_MPI(g, phase, MPI_Isend((const char *)out + o, co, MPI_BYTE, other, PQ_TAG_CROSS, g->protocol, &q[1]));
         if (ci)
             pq_wire_await(l->wire, phase, peer);
         pq_group_wait(g, phase, q, 2, status, 0);
         if (ci)
             pq_group_expect(g, phase, &status[0], (size_t)ci);
         pq_wire_hold(l->wire);
-        now(l)->messages += co > 0;
+        pq_link_now(l)->messages += co > 0;
         o += (size_t)co;
         i += (size_t)ci;
     }
-    now(l)->bytes += out_bytes;
-    now(l)->bytes_to[peer] += out_bytes;
-    now(l)->rounds += rounds;
-    book(l, start, &now(l)->wait_ns);
-    hear(l, peer, in, in_bytes);
+    pq_link_count(l, peer, out_bytes, 0, rounds);
+    pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
+    pq_link_hear(l, peer, in, in_bytes);
 }
 
 void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
                       size_t in_bytes)
 {
     transfer(l, peer, out, out_bytes, in, in_bytes, in_bytes > 0);
-}
-
-static bool is_near(const struct pq_link *l, enum pq_role peer, size_t bytes)
-{
-    return l->group->near && !l->wire && peer != PQ_P0 && bytes <= pq_near_room();
-}
-
-void *pq_link_message(struct pq_link *l, enum pq_role peer, size_t bytes)
-{
-    if (is_near(l, peer, bytes))
-        return pq_near_next(l->group->near);
-    make_room(&l->out, bytes);
-    return l->out.data;
-}
-
-const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes)
-{
-    if (!is_near(l, peer, bytes)) {
-        make_room(&l->in, bytes);
-        pq_link_exchange(l, peer, l->out.data, bytes, l->in.data, bytes);
-        return l->in.data;
-    }
-    if (!bytes)
-        return NULL;
-    const uint64_t start = pq_now_ns();
-    size_t found;
-    look_for_arrival(l, false);
-    const void *in = pq_near_swap(l->group->near, bytes, &found);
-    if (found != bytes)
-        pq_group_die(l->group, pq_phase_name[l->phase], "expected a message of %zu bytes from P%d rank %zu, found %zu",
-                     bytes, (int)peer, l->group->rank, found);
-    now(l)->messages++;
-    now(l)->bytes += bytes;
-    now(l)->bytes_to[peer] += bytes;
-    now(l)->rounds++;
-    book(l, start, &now(l)->wait_ns);
-    hear(l, peer, in, bytes);
-    return in;
 }
 
 void pq_link_send(struct pq_link *l, enum pq_role to, const void *data, size_t bytes)
@@ -252,8 +177,7 @@ void pq_link_collect(struct pq_link *l, enum pq_role from, void *data, size_t by
 
 void pq_link_book(struct pq_link *l, enum pq_role to, size_t bytes)
 {
-    now(l)->bytes += bytes;
-    now(l)->bytes_to[to] += bytes;
+    pq_link_count(l, to, bytes, 0, 0);
 }
 
 MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, size_t bytes)
@@ -264,9 +188,9 @@ MPI_Request pq_link_post(struct pq_link *l, enum pq_role to, const void *data, s
     uint64_t start = pq_now_ns();
     pq_wire_depart(l->wire, pq_phase_name[l->phase], to, bytes);
     PQ_MPI(g, pq_phase_name[l->phase], MPI_Isend(data, (int)bytes, MPI_BYTE, pq_group_rank_of(g, to, g->rank),
-                                                 TAG_CROSS, g->protocol, &q));
-    now(l)->messages++;
-    book(l, start, &now(l)->wait_ns);
+                                                 PQ_TAG_CROSS, g->protocol, &q));
+    pq_link_now(l)->messages++;
+    pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
     return q;
 }
 
@@ -274,7 +198,7 @@ void pq_link_sent(struct pq_link *l, MPI_Request *request, int count)
 {
     uint64_t start = pq_now_ns();
     pq_group_wait(l->group, pq_phase_name[l->phase], request, count, NULL, 0);
-    book(l, start, &now(l)->wait_ns);
+    pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
 }
 
 size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t room)
@@ -285,14 +209,14 @@ size_t pq_link_take(struct pq_link *l, enum pq_role from, void *data, size_t roo
     MPI_Status status;
     int got;
     uint64_t start = pq_now_ns();
-    PQ_MPI(g, phase, MPI_Irecv(data, piece(room), MPI_BYTE, pq_group_rank_of(g, from, g->rank), TAG_CROSS,
+    PQ_MPI(g, phase, MPI_Irecv(data, piece(room), MPI_BYTE, pq_group_rank_of(g, from, g->rank), PQ_TAG_CROSS,
                                g->protocol, &q));
     pq_wire_expect(l->wire, phase, from);
     pq_wire_await(l->wire, phase, from);
     pq_group_wait(g, phase, &q, 1, &status, 0);
     MPI_Get_count(&status, MPI_BYTE, &got);
-    book(l, start, &now(l)->wait_ns);
-    hear(l, from, data, (size_t)got);
+    pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
+    pq_link_hear(l, from, data, (size_t)got);
     return (size_t)got;
 }
 
@@ -300,7 +224,7 @@ void pq_link_taken(struct pq_link *l)
 {
     uint64_t start = pq_now_ns();
     pq_wire_hold(l->wire);
-    book(l, start, &now(l)->wait_ns);
+    pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
 }
 
 void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
@@ -320,22 +244,22 @@ void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
             mine = at;
         else if (block_bytes[j])
             PQ_MPI(g, phase, MPI_Irecv((char *)whole + at, (int)block_bytes[j], MPI_BYTE,
-                                       pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[n++]));
+                                       pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[n++]));
     }
     receives = n;
     for (size_t j = 0; j < l->ranks && block_bytes[g->rank]; j++)
         if (j != g->rank) {
             PQ_MPI(g, phase, MPI_Isend((char *)whole + mine, (int)block_bytes[g->rank], MPI_BYTE,
-                                       pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[n++]));
-            now(l)->internal_bytes += block_bytes[g->rank];
-            now(l)->internal_messages++;
+                                       pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[n++]));
+            pq_link_now(l)->internal_bytes += block_bytes[g->rank];
+            pq_link_now(l)->internal_messages++;
         }
     pq_group_wait(g, phase, q, n, status, 0);
     for (int i = 0; i < receives; i++)
         pq_group_expect(g, phase, &status[i], block_bytes[(size_t)status[i].MPI_SOURCE % g->ranks_max]);
     free(status);
     free(q);
-    book(l, start, &now(l)->internal_ns);
+    pq_link_spent(l, start, &pq_link_now(l)->internal_ns);
 }
 
 void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, size_t vectors, uint32_t *out)
@@ -356,7 +280,7 @@ void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, si
     for (size_t j = 0; j < l->ranks && own.count; j++)
         if (j != g->rank)
             PQ_MPI(g, phase, MPI_Irecv(in + j * vectors * own.count, (int)(vectors * own.count * 4), MPI_BYTE,
-                                       pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[count++]));
+                                       pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[count++]));
     receives = count;
     size_t at = 0;
     for (size_t j = 0; j < l->ranks; j++) {
@@ -366,9 +290,9 @@ void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, si
         for (size_t v = 0; v < vectors; v++)
             memcpy(packed + at + v * b.count, mine + v * n + b.first, b.count * 4);
         PQ_MPI(g, phase, MPI_Isend(packed + at, (int)(vectors * b.count * 4), MPI_BYTE,
-                                   pq_group_rank_of(g, g->role, j), TAG_INSIDE, g->protocol, &q[count++]));
-        now(l)->internal_bytes += vectors * b.count * 4;
-        now(l)->internal_messages++;
+                                   pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[count++]));
+        pq_link_now(l)->internal_bytes += vectors * b.count * 4;
+        pq_link_now(l)->internal_messages++;
         at += vectors * b.count;
     }
     pq_group_wait(g, phase, q, count, status, 0);
@@ -381,5 +305,5 @@ void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, si
     pq_free_secret(in, l->ranks * vectors * own.count * 4);
     free(status);
     free(q);
-    book(l, start, &now(l)->internal_ns);
+    pq_link_spent(l, start, &pq_link_now(l)->internal_ns);
 }

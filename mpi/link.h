@@ -33,6 +33,16 @@ struct pq_arrival {
 
 struct pq_buffer { uint8_t *data; size_t room; };
 
+/* Of swaps over MPI (swap.h), which take turns. */
+enum { PQ_SWAP_LANES = 2 };
+struct pq_swap_lane {
+    struct pq_buffer out, in;
+    MPI_Request *requests; /* room for so many */
+    size_t room;
+    bool busy;
+};
+void pq_swap_lane_free(struct pq_swap_lane *lane);
+
 struct pq_link {
     const struct pq_group *group;
     size_t ranks;              /* G of the point */
@@ -41,7 +51,8 @@ struct pq_link {
     bool running;              /* between a phase and its pause */
     uint64_t since_ns, inside_ns; /* start of the current operation; time it has spent in this door */
     struct pq_tally tally;
-    struct pq_buffer out, in;  /* of swaps over MPI */
+    struct pq_swap_lane lane[PQ_SWAP_LANES];
+    size_t swaps;              /* begun over MPI */
     struct pq_arrival arrival;
     struct pq_wire *wire;      /* the emulated network; NULL: the real one as it is */
     struct pq_ear *ear;        /* NULL but in tests */
@@ -62,12 +73,6 @@ void pq_link_begin(struct pq_link *l, enum pq_operation operation);
 /* One round between P1 and P2: both send and receive. No message where a size is 0, no round where both are. */
 void pq_link_exchange(struct pq_link *l, enum pq_role peer, const void *out, size_t out_bytes, void *in,
                       size_t in_bytes);
-
-/* The same for messages of one size both ways, without a copy where both are on one host (near.h): the caller writes
- * its message to pq_link_message, then swaps it for the peer's, which stays until the next swap: the next message may
- * be written while this one is read. */
-void *pq_link_message(struct pq_link *l, enum pq_role peer, size_t bytes);
-const void *pq_link_swap(struct pq_link *l, enum pq_role peer, size_t bytes);
 
 /* One-way. The receiver waits at once and books a round. */
 void pq_link_send(struct pq_link *l, enum pq_role to, const void *data, size_t bytes);
@@ -93,7 +98,7 @@ void pq_link_taken(struct pq_link *l);
 void pq_link_expect(struct pq_link *l, enum pq_role from, void *data, size_t bytes);
 void pq_link_arrived(struct pq_link *l);
 
-/* P1, P2: a chunk of what the last swap opened. */
+/* P1, P2: a chunk of what a swap opened. */
 static inline void pq_link_opened(struct pq_link *l, const void *value, size_t n, unsigned bits, size_t all)
 {
     if (l->ear)

@@ -54,19 +54,20 @@ struct pq_lifted pq_lift_online(struct pq_engine *e, struct pq_add h)
     const uint8_t *mask = pq_context_take(c, PQ_S_MASK, 1, first, n);
     PQ_ASSERT(h.bits == PQ_HIDDEN_BITS);
     struct pq_opening deltas = pq_opening_begin(c, n, PQ_HIDDEN_BITS);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i);
-        pq_share_fetch(mask, i + PQ_CHUNK, PQ_CHUNK);
-        pq_share_shift(y.delta + i, share + i, shift, m);
-        pq_ring_sub(y.delta + i, y.delta + i, mask + i, m, PQ_HIDDEN_BITS);
-        pq_opening_put(&deltas, i, y.delta + i, m);
-    }
-    pq_opening_swap(&deltas);
+    for (size_t a = 0, b; (b = pq_opening_next(NULL, &deltas, a)) > a; a = b)
+#pragma omp parallel for schedule(static) if (b - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < b; i += PQ_CHUNK) {
+            const size_t m = pq_chunk(b, i);
+            pq_share_fetch(mask, i + PQ_CHUNK, PQ_CHUNK);
+            pq_share_shift(y.delta + i, share + i, shift, m);
+            pq_ring_sub(y.delta + i, y.delta + i, mask + i, m, PQ_HIDDEN_BITS);
+            pq_opening_put(&deltas, i, y.delta + i, m);
+        }
     struct pq_opening rho = pq_wrap_open(c, first, &deltas, y.delta, y.rho);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK)
-        pq_opening_add(&rho, i, y.rho + i, pq_chunk(n, i));
+    for (size_t a = 0, b; (b = pq_opening_next(&rho, NULL, a)) > a; a = b)
+#pragma omp parallel for schedule(static) if (b - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < b; i += PQ_CHUNK)
+            pq_opening_add(&rho, i, y.rho + i, pq_chunk(b, i));
     y.c0 = pq_deal_take(c, PQ_S_C0, first, n, 4);
     y.c1 = pq_deal_take(c, PQ_S_C1, first, n, 4);
     return y;

@@ -13,27 +13,45 @@ static enum pq_role peer_of(const struct pq_link *l)
 
 struct pq_opening pq_opening_begin(struct pq_context *c, size_t n, unsigned bits)
 {
-    uint8_t *out = pq_link_message(c->link, peer_of(c->link), pq_bits_bytes(n, bits));
-    return (struct pq_opening){ .link = c->link, .out = out, .n = n, .bits = bits };
+    return (struct pq_opening){ .n = n, .bits = bits,
+                                .swap = pq_swap_begin(c->link, peer_of(c->link), pq_bits_bytes(n, bits),
+                                                      pq_bits_bytes(PQ_CHUNK, bits)) };
+}
+
+/* Elements up to the end of the piece that element a lies in. */
+static size_t piece_end(const struct pq_opening *o, size_t a)
+{
+    const size_t each = o->swap.piece / pq_bits_bytes(PQ_CHUNK, o->bits) * PQ_CHUNK;
+    return o->swap.piece == o->swap.bytes || o->n - a <= each - a % each ? o->n : a - a % each + each;
+}
+
+size_t pq_opening_next(struct pq_opening *in, struct pq_opening *out, size_t a)
+{
+    size_t b = SIZE_MAX;
+    if (out) {
+        pq_swap_give(&out->swap, pq_bits_bytes(a, out->bits));
+        b = piece_end(out, a);
+    }
+    if (in) {
+        const size_t end = piece_end(in, a);
+        b = end < b ? end : b;
+        pq_swap_come(&in->swap, pq_bits_bytes(b, in->bits));
+    }
+    return b;
 }
 
 void pq_opening_put(const struct pq_opening *o, size_t i, const void *own, size_t m)
 {
-    pq_bits_pack(o->out + pq_bits_bytes(i, o->bits), own, m, o->bits);
-}
-
-void pq_opening_swap(struct pq_opening *o)
-{
-    o->in = pq_link_swap(o->link, peer_of(o->link), pq_bits_bytes(o->n, o->bits));
+    pq_bits_pack(o->swap.out + pq_bits_bytes(i, o->bits), own, m, o->bits);
 }
 
 void pq_opening_add(const struct pq_opening *o, size_t i, void *own, size_t m)
 {
     _Alignas(4) uint8_t other[4 * PQ_CHUNK];
-    pq_share_fetch(o->in, pq_bits_bytes(i + PQ_CHUNK, o->bits), pq_bits_bytes(PQ_CHUNK, o->bits));
-    pq_bits_unpack(other, o->in + pq_bits_bytes(i, o->bits), m, o->bits);
+    pq_share_fetch(o->swap.in, pq_bits_bytes(i + PQ_CHUNK, o->bits), pq_bits_bytes(PQ_CHUNK, o->bits));
+    pq_bits_unpack(other, o->swap.in + pq_bits_bytes(i, o->bits), m, o->bits);
     pq_ring_add(own, own, other, m, o->bits);
-    pq_link_opened(o->link, own, m, o->bits, o->n);
+    pq_link_opened(o->swap.link, own, m, o->bits, o->n);
 }
 
 void pq_open_masked(struct pq_context *c, void *delta, const void *share, const void *mask, size_t n, unsigned bits)
@@ -41,18 +59,19 @@ void pq_open_masked(struct pq_context *c, void *delta, const void *share, const 
     const size_t width = pq_ring_bytes(bits);
     struct pq_opening o = pq_opening_begin(c, n, bits);
 
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i);
-        uint8_t *d = (uint8_t *)delta + i * width;
-        pq_share_fetch(mask, (i + PQ_CHUNK) * width, PQ_CHUNK * width);
-        pq_ring_sub(d, (const uint8_t *)share + i * width, (const uint8_t *)mask + i * width, m, bits);
-        pq_opening_put(&o, i, d, m);
-    }
-    pq_opening_swap(&o);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK)
-        pq_opening_add(&o, i, (uint8_t *)delta + i * width, pq_chunk(n, i));
+    for (size_t a = 0, b; (b = pq_opening_next(NULL, &o, a)) > a; a = b)
+#pragma omp parallel for schedule(static) if (b - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < b; i += PQ_CHUNK) {
+            const size_t m = pq_chunk(b, i);
+            uint8_t *d = (uint8_t *)delta + i * width;
+            pq_share_fetch(mask, (i + PQ_CHUNK) * width, PQ_CHUNK * width);
+            pq_ring_sub(d, (const uint8_t *)share + i * width, (const uint8_t *)mask + i * width, m, bits);
+            pq_opening_put(&o, i, d, m);
+        }
+    for (size_t a = 0, b; (b = pq_opening_next(&o, NULL, a)) > a; a = b)
+#pragma omp parallel for schedule(static) if (b - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < b; i += PQ_CHUNK)
+            pq_opening_add(&o, i, (uint8_t *)delta + i * width, pq_chunk(b, i));
 }
 
 struct pq_opened pq_open_online(struct pq_engine *e, struct pq_add x)

@@ -82,33 +82,34 @@ struct pq_rss pq_reshare_code_online(struct pq_engine *e, struct pq_add x, bool 
     uint16_t *x2 = y.x2;
 
     struct pq_opening deltas = pq_opening_begin(c, n, b);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        pq_share_fetch(mask, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
-        pq_share_hide_code(delta + i, code + i, mask + i, own_shift, b, pq_chunk(n, i));
-        pq_opening_put(&deltas, i, delta + i, pq_chunk(n, i));
-    }
-    pq_opening_swap(&deltas);
-    const struct pq_opening bits = pq_wrap_open(c, first, &deltas, delta, rho);
+    for (size_t a = 0, z; (z = pq_opening_next(NULL, &deltas, a)) > a; a = z)
+#pragma omp parallel for schedule(static) if (z - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < z; i += PQ_CHUNK) {
+            pq_share_fetch(mask, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+            pq_share_hide_code(delta + i, code + i, mask + i, own_shift, b, pq_chunk(z, i));
+            pq_opening_put(&deltas, i, delta + i, pq_chunk(z, i));
+        }
+    struct pq_opening bits = pq_wrap_open(c, first, &deltas, delta, rho);
     const uint16_t *carry = pq_deal_take(c, PQ_S_CARRY, first, n, 2);
     const uint16_t *sign = pq_deal_take(c, PQ_S_SIGN, first, n, 2);
     struct pq_opening highs = pq_opening_begin(c, n, high);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i);
-        pq_share_fetch(carry, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
-        pq_share_fetch(sign, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
-        pq_opening_add(&bits, i, rho + i, m);
-        pq_share_carry(g + i * width, carry + i, sign + i, rho + i, high, m);
-        pq_opening_put(&highs, i, g + i * width, m);
-    }
-    pq_opening_swap(&highs);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i);
-        pq_opening_add(&highs, i, g + i * width, m);
-        pq_share_assemble(x2 + i, delta + i, g + i * width, b, shift, m);
-    }
+    for (size_t a = 0, z; (z = pq_opening_next(&bits, &highs, a)) > a; a = z)
+#pragma omp parallel for schedule(static) if (z - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < z; i += PQ_CHUNK) {
+            const size_t m = pq_chunk(z, i);
+            pq_share_fetch(carry, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+            pq_share_fetch(sign, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+            pq_opening_add(&bits, i, rho + i, m);
+            pq_share_carry(g + i * width, carry + i, sign + i, rho + i, high, m);
+            pq_opening_put(&highs, i, g + i * width, m);
+        }
+    for (size_t a = 0, z; (z = pq_opening_next(&highs, NULL, a)) > a; a = z)
+#pragma omp parallel for schedule(static) if (z - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < z; i += PQ_CHUNK) {
+            const size_t m = pq_chunk(z, i);
+            pq_opening_add(&highs, i, g + i * width, m);
+            pq_share_assemble(x2 + i, delta + i, g + i * width, b, shift, m);
+        }
     return y;
 }
 

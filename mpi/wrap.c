@@ -59,30 +59,29 @@ void pq_wrap_deal(struct pq_context *c, size_t first, const uint8_t *offset, con
         pq_tables_deal(c, 0, first, n, ((size_t)1 << b) / 8, 1, make_wraps, &w);
 }
 
-struct pq_opening pq_wrap_open(struct pq_context *c, size_t first, const struct pq_opening *deltas, uint8_t *own,
-                               uint8_t *rho)
+struct pq_opening pq_wrap_open(struct pq_context *c, size_t first, struct pq_opening *deltas, uint8_t *own, uint8_t *rho)
 {
-    const size_t n = deltas->n, b = deltas->bits, each = ((size_t)1 << b) / 8;
-    const uint16_t *words = b == 4 ? pq_deal_take(c, PQ_S_TABLE, first, n, 2) : NULL;
+    const size_t n = deltas->n, bits = deltas->bits, each = ((size_t)1 << bits) / 8;
+    const uint16_t *words = bits == 4 ? pq_deal_take(c, PQ_S_TABLE, first, n, 2) : NULL;
     struct pq_table_halves tables = { 0 };
-    if (b != 4)
+    if (bits != 4)
         tables = pq_tables_take(c, 0, first, n, each, 1);
     struct pq_opening o = pq_opening_begin(c, n, 1);
-#pragma omp parallel for schedule(static) if (n > 8 * PQ_CHUNK)
-    for (size_t i = 0; i < n; i += PQ_CHUNK) {
-        const size_t m = pq_chunk(n, i);
-        uint16_t index[PQ_CHUNK];
-        pq_opening_add(deltas, i, own + i, m);
-        if (words) {
-            pq_share_fetch(words, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
-            pq_share_wrap16(rho + i, words + i, own + i, m);
-        } else {
-            pq_table_index(index, own + i, NULL, 0, m);
-            pq_tables_read(&tables, rho + i, i, index, m, 1);
+    for (size_t a = 0, b; (b = pq_opening_next(deltas, &o, a)) > a; a = b)
+#pragma omp parallel for schedule(static) if (b - a > 8 * PQ_CHUNK)
+        for (size_t i = a; i < b; i += PQ_CHUNK) {
+            const size_t m = pq_chunk(b, i);
+            uint16_t index[PQ_CHUNK];
+            pq_opening_add(deltas, i, own + i, m);
+            if (words) {
+                pq_share_fetch(words, 2 * (i + PQ_CHUNK), 2 * PQ_CHUNK);
+                pq_share_wrap16(rho + i, words + i, own + i, m);
+            } else {
+                pq_table_index(index, own + i, NULL, 0, m);
+                pq_tables_read(&tables, rho + i, i, index, m, 1);
+            }
+            pq_opening_put(&o, i, rho + i, m);
         }
-        pq_opening_put(&o, i, rho + i, m);
-    }
-    pq_opening_swap(&o);
     return o;
 }
 

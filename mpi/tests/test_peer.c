@@ -2,6 +2,8 @@
  * starts them and looks at what was said. Run under mpirun -n 6. */
 #include "parties.h"
 
+#include "../swap.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +30,10 @@ static void swap(struct peer *t, size_t usual)
         return;
     const size_t n = size(t, PQ_P1, 1, usual);
     const enum pq_role other = role == PQ_P1 ? PQ_P2 : PQ_P1;
-    memset(pq_link_message(&t->p.link, other, n), 7, n);
-    pq_link_swap(&t->p.link, other, n);
+    struct pq_swap s = pq_swap_begin(&t->p.link, other, n, 1);
+    memset(s.out, 7, n);
+    pq_swap_give(&s, n);
+    pq_swap_come(&s, n);
 }
 
 static void swap_near(struct peer *t)

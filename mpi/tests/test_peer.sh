@@ -29,7 +29,7 @@ for off in -4 4; do
     expect 1 2 "pqbert: P[12] rank 1 .*, online: expected a message of (12|$((12 + off))) bytes from .*, found .*" \
         swap_near $off
 done
-expect 1 2 "pqbert: P[12] rank 1 .*, online: (expected a message of 8388608 bytes from P1 .*, found 8388604|$more)" \
+expect 1 2 "pqbert: P[12] rank 1 .*, online: (expected a message of 32768 bytes from P1 .*, found 32764|$more)" \
     swap_far -4
 expect 1 1 "pqbert: P2 rank 1 .*, online: expected a message of 12 bytes from P1 rank 1, found 8" exchange -4
 expect 1 1 "pqbert: P2 rank 1 .*, online: $more" exchange 4
