@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The figures this project is judged by: kernels against what they replace, then online time against floor, published against
-# preprocessed, offline against online, bytes. A benchmark, not a test: run it on a quiet machine. About three minutes.
+# preprocessed, offline against online, bytes. A benchmark, not a test: run it on a quiet machine. About four minutes.
 #
 #   jobs/bench.sh [BEFORE.h5]      beside the figures of an earlier result file
 #

@@ -152,15 +152,29 @@ static struct rate measure(const struct pq_gemm16 *g, const struct shape *s)
     return rate;
 }
 
+/* What the core can do just now: rates are set beside what was measured right before and right after them, because a
+ * machine that is shared changes its speed within seconds (by a third, on one this was written on). */
+struct limits { double peak, bandwidth; }; /* multiply-adds, and bytes, per second */
+
+static struct limits measure_limits(bool tiles, bool memory)
+{
+    return (struct limits){ pq_machine_peak_macs(tiles), memory ? pq_machine_read_bandwidth(1, NULL, NULL) : 0 };
+}
+
+static struct limits mean(struct limits a, struct limits b)
+{
+    return (struct limits){ (a.peak + b.peak) / 2, (a.bandwidth + b.bandwidth) / 2 };
+}
+
 /* left_bytes: of one copy of the packed left operand. */
-static void print(FILE *out, const char *name, size_t left_bytes, const struct shape *s, struct rate rate, double peak,
-                  double bandwidth)
+static void print(FILE *out, const char *name, size_t left_bytes, const struct shape *s, struct rate rate,
+                  struct limits limits)
 {
     double read = rate.median / (double)s->m * (double)left_bytes / (double)(s->n * s->depth);
     fprintf(out, "%-12s %-16s %5zu %6zu %4zu %7zu %9.1f %7.1f %7.1f %7.0f%%", name, s->what, s->n, s->depth, s->m,
-            s->copies, rate.median * 1e-9, rate.low * 1e-9, rate.high * 1e-9, 100 * rate.median / peak);
+            s->copies, rate.median * 1e-9, rate.low * 1e-9, rate.high * 1e-9, 100 * rate.median / limits.peak);
     if (s->copies > 1)
-        fprintf(out, " %9.1f %9.0f%%", read * 1e-9, 100 * read / bandwidth);
+        fprintf(out, " %9.1f %9.0f%%", read * 1e-9, 100 * read / limits.bandwidth);
     else
         fprintf(out, " %9s %10s", "-", "-");
     fprintf(out, " VALID\n");
@@ -248,7 +262,7 @@ static bool signs_are_right(FILE *out)
 }
 
 /* chosen: the rates of the variant whose place it takes. Is it faster on every shape of a linear layer? */
-static bool bench_signs(FILE *out, const struct rate *chosen, double peak, double bandwidth)
+static bool bench_signs(FILE *out, const struct rate *chosen)
 {
     const int threads = omp_get_max_threads();
     bool faster = true;
@@ -257,8 +271,11 @@ static bool bench_signs(FILE *out, const struct rate *chosen, double peak, doubl
         if (shapes[s].depth < 768) /* attention has no weights */
             continue;
         struct rate rate = { 0 };
+        const bool memory = shapes[s].copies > 1;
+        const struct limits before = measure_limits(false, memory);
         PQ_ASSERT(try_signs(&shapes[s], &rate)); /* as on the awkward sizes */
-        print(out, "signs16", pq_signs16_left_bytes(shapes[s].n, shapes[s].depth), &shapes[s], rate, peak, bandwidth);
+        print(out, "signs16", pq_signs16_left_bytes(shapes[s].n, shapes[s].depth), &shapes[s], rate,
+              mean(before, measure_limits(false, memory)));
         if (!(rate.median >= chosen[s].median)) {
             fprintf(out, "SLOWER: signs16 is beaten by the chosen variant at n=%zu depth=%zu m=%zu\n", shapes[s].n,
                     shapes[s].depth, shapes[s].m);
@@ -289,20 +306,22 @@ int pq_kernels_bench(FILE *out, bool check)
     const bool signs = pq_gemm16_pick(NULL)->signs;
     right = (!signs || signs_are_right(out)) && right;
 
-    const double vector = pq_machine_peak_macs(false), tiles = pq_machine_peak_macs(true);
-    const double bandwidth = pq_machine_read_bandwidth(1, NULL, NULL);
     fprintf(out,
             "# one core: peak %.1f G multiply-adds/s in vectors, %.1f by the best unit; read bandwidth %.1f GB/s; "
             "chosen variant %s\n",
-            vector * 1e-9, tiles * 1e-9, bandwidth * 1e-9, pq_gemm16_pick(NULL)->name);
+            pq_machine_peak_macs(false) * 1e-9, pq_machine_peak_macs(true) * 1e-9,
+            pq_machine_read_bandwidth(1, NULL, NULL) * 1e-9, pq_gemm16_pick(NULL)->name);
+    fprintf(out, "# of_peak, of_bandw.: of what was measured right before and right after\n");
     fprintf(out, "# %-10s %-16s %5s %6s %4s %7s %9s %7s %7s %8s %9s %10s\n", "variant", "product", "n", "depth", "m",
             "copies", "Gmac/s", "25%", "75%", "of_peak", "read_GB/s", "of_bandw.");
     for (size_t v = 0; all[v].name; v++)
         for (size_t s = 0; timed[v] && s < SHAPES; s++) {
+            const bool tiles = !strcmp(all[v].name, "amx"), memory = shapes[s].copies > 1;
+            const struct limits before = measure_limits(tiles, memory);
             rates[v][s] = measure(&all[v], &shapes[s]);
             print(out, all[v].name, all[v].left_bytes(shapes[s].n, shapes[s].depth), &shapes[s], rates[v][s],
-                  strcmp(all[v].name, "amx") ? vector : tiles, bandwidth);
+                  mean(before, measure_limits(tiles, memory)));
         }
-    const bool faster = !signs || bench_signs(out, rates[pq_gemm16_pick(NULL) - all], vector, bandwidth);
+    const bool faster = !signs || bench_signs(out, rates[pq_gemm16_pick(NULL) - all]);
     return right && (!check || (faster && chosen_is_fastest(out, rates, timed))) ? PQ_OK : PQ_INVALID;
 }

@@ -9,8 +9,9 @@
 
 /* First compares every usable variant of gemm16.h with the reference over awkward sizes, and signs16.h where it is P0's
  * choice: one line each, VALID or INVALID. Then times the valid ones on one core, on the shapes of BERT-base: G
- * multiply-adds per second (median and quartiles of 11 samples) beside the measured peak; over 85 million weights, more
- * than the caches hold, also the bytes read per second beside the measured bandwidth. About a minute and 600 MB.
+ * multiply-adds per second (median and quartiles of 11 samples) beside the peak; over 85 million weights, more than the
+ * caches hold, also the bytes read per second beside the bandwidth; both limits measured right before and right after.
+ * One to two minutes and 600 MB.
  *
  * Returns PQ_OK, or PQ_INVALID when a variant differs from the reference or, with check, when the variant that
  * pq_gemm16_pick chooses is slower than "ref" or "blas" on any shape, or signs16.h slower than that variant. */
