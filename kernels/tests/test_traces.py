@@ -59,7 +59,7 @@ def address_registers(text):
         used.add("rsp")
     if STRING.search(text):
         used |= {"rsi", "rdi"}
-    if text.startswith("rep"):
+    if text.startswith("rep") and mnemonic != "ret":  # "repz ret" repeats nothing
         used.add("rcx")
     if mnemonic.startswith(("div", "idiv")):
         used |= {"rax", "rdx"} | {canonical(r) for r in re.findall(r"%\w+", text)} - {None}
