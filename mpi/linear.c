@@ -72,9 +72,9 @@ static void accumulate_signs(struct pq_context *c, uint16_t *z, const struct pq_
                        tokens, scratch);
 }
 
-/* z += left * x over this rank's rows. */
+/* z += left * x over this rank's rows. coming: x may still be gathered: then first what this rank had itself. */
 static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed *p, int which, const uint16_t *x,
-                       size_t tokens)
+                       size_t tokens, bool coming)
 {
     if (!p->rows.count) /* more ranks than rows: nothing to do here */
         return;
@@ -83,11 +83,15 @@ static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed
         return;
     }
     /* The last slice may be shallower, and still take more: a kernel has sums beside what it likes the depth of. */
+    const size_t slices = (p->in + p->slice - 1) / p->slice, row = 2 * tokens;
     const size_t first = c->gemm->right_bytes(p->slice, tokens),
-                 last = c->gemm->right_bytes(p->in - (p->in - 1) / p->slice * p->slice, tokens);
+                 last = c->gemm->right_bytes(p->in - (slices - 1) * p->slice, tokens);
+    const size_t own = coming ? c->link->gathering.own / row / p->slice : 0;
     void *right = pq_context_alloc(c, first > last ? first : last);
-    for (size_t k = 0; k < p->in; k += p->slice) {
-        const size_t depth = pq_slice_depth(p, k);
+    for (size_t i = 0; i < slices; i++) {
+        const size_t k = (own + i) % slices * p->slice, depth = pq_slice_depth(p, k);
+        if (coming)
+            pq_link_gathered(c->link, k * row, (k + depth) * row);
         c->gemm->right_pack(right, x + k * tokens, depth, tokens, tokens);
         pq_gemm16_run(c->gemm, pq_slice_left(p, which, k), right, z, p->rows.count, depth, tokens, tokens);
     }
@@ -120,7 +124,7 @@ struct pq_add pq_linear_deal(struct pq_engine *e, struct pq_rss x, uint32_t laye
     uint16_t *lambda = pq_context_alloc(c, 2 * all), *u = pq_context_alloc(c, 2 * n);
     pq_ring_add(lambda, x.x0, x.x1, all, 16);
     put_bias(u, model_linear(e, layer, id), p->rows, tokens);
-    accumulate(c, u, p, 0, lambda, tokens);
+    accumulate(c, u, p, 0, lambda, tokens, false);
     pq_deal_numbers(c, PQ_S_PRODUCT, y.dim.first, u, n, 2);
     return y;
 }
@@ -137,12 +141,17 @@ struct pq_add pq_linear_online(struct pq_engine *e, struct pq_rss x, uint32_t la
     if (c->role == PQ_P0)
         put_bias(z, model_linear(e, layer, id), p->rows, tokens);
     if (!published) {
-        accumulate(c, z, p, 0, x.x2, tokens);
+        accumulate(c, z, p, 0, x.x2, tokens, true);
     } else { /* the party's own x_i with left[0] = w_i + w_(i+1), x_(i+1) with left[1] = w_i */
         const void *own[PQ_ROLES] = { x.x0, x.x1, x.x2 };
-        accumulate(c, z, p, 0, own[c->role], tokens);
-        accumulate(c, z, p, 1, own[(c->role + 1) % PQ_ROLES], tokens);
+        const int first = c->role == PQ_P2; /* x2 comes last: it may be on its way */
+        for (int i = 0; i < 2; i++) {
+            const int which = i ^ first;
+            const void *factor = own[((int)c->role + which) % PQ_ROLES];
+            accumulate(c, z, p, which, factor, tokens, factor == x.x2);
+        }
     }
+    pq_link_gather_end(c->link);
     pq_product_end(c, z, y.dim.first, n);
     return y;
 }

@@ -38,6 +38,7 @@ static void refuse_leftovers(const struct pq_link *l)
 
 void pq_link_close(struct pq_link *l)
 {
+    PQ_ASSERT(!l->gathering.requests);
     refuse_leftovers(l);
     pq_wire_close(l->wire);
     l->wire = NULL;
@@ -225,85 +226,4 @@ void pq_link_taken(struct pq_link *l)
     uint64_t start = pq_now_ns();
     pq_wire_hold(l->wire);
     pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
-}
-
-void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes)
-{
-    const struct pq_group *g = l->group;
-    const char *phase = pq_phase_name[l->phase];
-    if (l->ranks == 1)
-        return;
-    uint64_t start = pq_now_ns();
-    MPI_Request *q = pq_alloc(2 * l->ranks * sizeof *q);
-    MPI_Status *status = pq_alloc(2 * l->ranks * sizeof *status);
-    int n = 0, receives;
-    size_t at = 0, mine = 0;
-    for (size_t j = 0; j < l->ranks; at += block_bytes[j++]) {
-        PQ_ASSERT(block_bytes[j] <= PIECE);
-        if (j == g->rank)
-            mine = at;
-        else if (block_bytes[j])
-            PQ_MPI(g, phase, MPI_Irecv((char *)whole + at, (int)block_bytes[j], MPI_BYTE,
-                                       pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[n++]));
-    }
-    receives = n;
-    for (size_t j = 0; j < l->ranks && block_bytes[g->rank]; j++)
-        if (j != g->rank) {
-            PQ_MPI(g, phase, MPI_Isend((char *)whole + mine, (int)block_bytes[g->rank], MPI_BYTE,
-                                       pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[n++]));
-            pq_link_now(l)->internal_bytes += block_bytes[g->rank];
-            pq_link_now(l)->internal_messages++;
-        }
-    pq_group_wait(g, phase, q, n, status, 0);
-    for (int i = 0; i < receives; i++)
-        pq_group_expect(g, phase, &status[i], block_bytes[(size_t)status[i].MPI_SOURCE % g->ranks_max]);
-    free(status);
-    free(q);
-    pq_link_spent(l, start, &pq_link_now(l)->internal_ns);
-}
-
-void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, size_t vectors, uint32_t *out)
-{
-    const struct pq_group *g = l->group;
-    const char *phase = pq_phase_name[l->phase];
-    const struct pq_block own = pq_split(n, l->ranks, g->rank);
-    for (size_t v = 0; v < vectors; v++)
-        memcpy(out + v * own.count, mine + v * n + own.first, own.count * 4);
-    if (l->ranks == 1)
-        return;
-
-    uint64_t start = pq_now_ns();
-    MPI_Request *q = pq_alloc(2 * l->ranks * sizeof *q);
-    MPI_Status *status = pq_alloc(2 * l->ranks * sizeof *status);
-    uint32_t *in = pq_alloc(l->ranks * vectors * own.count * 4), *packed = pq_alloc(vectors * n * 4);
-    int count = 0, receives;
-    for (size_t j = 0; j < l->ranks && own.count; j++)
-        if (j != g->rank)
-            PQ_MPI(g, phase, MPI_Irecv(in + j * vectors * own.count, (int)(vectors * own.count * 4), MPI_BYTE,
-                                       pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[count++]));
-    receives = count;
-    size_t at = 0;
-    for (size_t j = 0; j < l->ranks; j++) {
-        const struct pq_block b = pq_split(n, l->ranks, j);
-        if (j == g->rank || !b.count)
-            continue;
-        for (size_t v = 0; v < vectors; v++)
-            memcpy(packed + at + v * b.count, mine + v * n + b.first, b.count * 4);
-        PQ_MPI(g, phase, MPI_Isend(packed + at, (int)(vectors * b.count * 4), MPI_BYTE,
-                                   pq_group_rank_of(g, g->role, j), PQ_TAG_INSIDE, g->protocol, &q[count++]));
-        pq_link_now(l)->internal_bytes += vectors * b.count * 4;
-        pq_link_now(l)->internal_messages++;
-        at += vectors * b.count;
-    }
-    pq_group_wait(g, phase, q, count, status, 0);
-    for (int i = 0; i < receives; i++)
-        pq_group_expect(g, phase, &status[i], vectors * own.count * 4);
-    for (size_t j = 0; j < l->ranks; j++)
-        for (size_t i = 0; j != g->rank && i < vectors * own.count; i++)
-            out[i] += in[j * vectors * own.count + i];
-    pq_free_secret(packed, vectors * n * 4);
-    pq_free_secret(in, l->ranks * vectors * own.count * 4);
-    free(status);
-    free(q);
-    pq_link_spent(l, start, &pq_link_now(l)->internal_ns);
 }

@@ -31,6 +31,13 @@ struct pq_arrival {
     MPI_Request request;
 };
 
+/* A gather inside the party that is under way: requests of receives by rank, then of sends. */
+struct pq_gathering {
+    MPI_Request *requests; /* NULL: none is */
+    size_t *ends;          /* of blocks in the whole */
+    size_t own;            /* where this rank's begins; 0 without a gather */
+};
+
 struct pq_buffer { uint8_t *data; size_t room; };
 
 /* Of swaps over MPI (swap.h), which take turns. */
@@ -54,6 +61,7 @@ struct pq_link {
     struct pq_swap_lane lane[PQ_SWAP_LANES];
     size_t swaps;              /* begun over MPI */
     struct pq_arrival arrival;
+    struct pq_gathering gathering;
     struct pq_wire *wire;      /* the emulated network; NULL: the real one as it is */
     struct pq_ear *ear;        /* NULL but in tests */
 };
@@ -109,6 +117,12 @@ static inline void pq_link_opened(struct pq_link *l, const void *value, size_t n
 /* Inside a party. gather: each rank's block of a whole array (blocks in rank order, block_bytes[ranks]) to all ranks;
  * this rank's block is already in place in `whole`. */
 void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes);
+/* The same beside computing: begin, wait for what is needed next, wait for all. One gather at a time; `whole` stays where
+ * it is until the end. gathered: bytes [from, to) of the whole are in place. Without a gather under way the last two do
+ * nothing. */
+void pq_link_gather_begin(struct pq_link *l, void *whole, const size_t *block_bytes);
+void pq_link_gathered(struct pq_link *l, size_t from, size_t to);
+void pq_link_gather_end(struct pq_link *l);
 /* sum[i] mod 2^32 over all ranks, i < n * vectors, delivered in blocks: rank j gets, for each of `vectors` vectors of n
  * numbers, the block pq_split(n, ranks, j): out[vectors][block]. */
 void pq_link_reduce_blocks(struct pq_link *l, const uint32_t *mine, size_t n, size_t vectors, uint32_t *out);

@@ -128,7 +128,7 @@ struct pq_rss pq_gather_run(struct pq_engine *e, struct pq_rss x)
             blocks[j] = 2 * block_of(&e->plan, x.dim, j);
         y.x2 = pq_context_keep(c, 2 * n);
         memcpy((uint16_t *)y.x2 + x.dim.first, x.x2, 2 * pq_dim_count(x.dim));
-        pq_link_gather(c->link, y.x2, blocks);
+        pq_link_gather_begin(c->link, y.x2, blocks); /* who uses it waits: pq_linear_online, pq_first_tokens_run */
     }
     if (masks && c->role != PQ_P1)
         y.x0 = pq_context_keep(c, 2 * n);
@@ -171,6 +171,7 @@ struct pq_rss pq_first_tokens_run(struct pq_engine *e, struct pq_rss x)
 {
     struct pq_context *c = pq_context_of(e);
     const size_t seq = e->plan.seq, batch = e->plan.batch;
+    pq_link_gather_end(c->link);
     return (struct pq_rss){ .dim = first_dim(e, x.dim), .op = x.op, .x0_zero = x.x0_zero,
                             .x0 = first_of(c, x.x0, x.dim, seq, batch), .x1 = first_of(c, x.x1, x.dim, seq, batch),
                             .x2 = first_of(c, x.x2, x.dim, seq, batch) };
