@@ -1,5 +1,5 @@
-/* Elementwise arithmetic on shares that P1 and P2 do online (and P0 offline, where so said), in rings as their comments say. Loops only: no
- * communication, no branch or address depends on a value. Arrays are [len][tokens], channel-major. */
+/* Elementwise arithmetic on shares that P1 and P2 do online (P0 offline, where so said), in rings as their comments say.
+ * Loops only: no communication, no branch or address depends on a value. Arrays are [len][tokens], channel-major. */
 #ifndef PQ_SHARE_H
 #define PQ_SHARE_H
 

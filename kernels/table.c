@@ -63,7 +63,8 @@ static void pack_any(uint64_t *dst, const void *content, unsigned content_bytes,
 
 void pq_table_pack(uint64_t *dst, const void *content, unsigned content_bytes, unsigned index_bits, unsigned out_bits)
 {
-    const unsigned w = pq_entry_bits(out_bits), kind = (size_t)w << index_bits < 64 ? 0 : 100 * content_bytes + w;
+    const unsigned w = pq_entry_bits(out_bits);
+    const unsigned kind = (size_t)w << index_bits < 64 ? 0 : 100 * content_bytes + w; /* 216: from 2 bytes to 16 bits */
     const size_t entries = (size_t)1 << index_bits;
     const uint32_t mask = pq_ring_mask(out_bits);
     switch (kind) {

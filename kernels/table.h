@@ -29,7 +29,7 @@ void pq_table_pack(uint64_t *dst, const void *content, unsigned content_bytes, u
  * below 64 bits must be repeated to fill their word, as pq_table_pack leaves them. */
 void pq_table_rotate(uint64_t *dst, const uint64_t *table, unsigned index_bits, unsigned w, uint32_t offset);
 
-/* n tables, pq_table_bytes apart: dst[k](i) = table(i + offset[k] mod 2^index_bits). offset: in Z_2^offset_bits, of
+/* n tables, pq_table_bytes apart (dst at a multiple of 8 bytes where they have 8 or more): dst[k](i) = table(i + offset[k] mod 2^index_bits). offset: in Z_2^offset_bits, of
  * pq_ring_bytes. */
 void pq_table_rotate_each(void *dst, const uint64_t *table, unsigned index_bits, unsigned w, const void *offset,
                           unsigned offset_bits, size_t n);

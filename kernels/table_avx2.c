@@ -180,7 +180,8 @@ void pq_table_wrap_avx2(uint8_t *dst, const uint8_t *offset, const uint8_t *flip
 {
     const __m256i first = _mm256_setr_epi64x(256, 256 - 64, 256 - 128, 256 - 192), zero = _mm256_setzero_si256();
     for (size_t i = 0; i < n; i++) {
-        const __m256i below = _mm256_sub_epi64(first, _mm256_set1_epi64x(offset[i])); /* zeros in each word; 64 and more: all */
+        /* zeros in each word; 64 and more: all */
+        const __m256i below = _mm256_sub_epi64(first, _mm256_set1_epi64x(offset[i]));
         const __m256i zeros = _mm256_andnot_si256(_mm256_cmpgt_epi64(zero, below), below);
         const __m256i ones = _mm256_sllv_epi64(_mm256_set1_epi8(-1), zeros);
         store(dst + 32 * i, _mm256_xor_si256(ones, _mm256_set1_epi64x(-(int64_t)(flip[i] & 1))));

@@ -128,7 +128,8 @@ struct pq_ops {
      * the XOR-shared table of [i + lambda mod 2^b >= 2^b] ^ r (P1's half: PQ_S_TABLE) gives rho = w ^ r, opened;
      * g = A + rho*B = lambda_hi + w mod 2^(16-b), opened; x2 = delta - c - 2^b * g. 2b + 2 + 2(16-b) bits, 3 rounds. */
     struct pq_rss (*reshare_code)(struct pq_engine *e, struct pq_add x, bool is_signed);
-    /* All channels of a value whose channels the ranks of a party own in blocks. Inside the party. */
+    /* All channels of a value whose channels the ranks of a party own in blocks. Inside the party. P1, P2: the other
+     * ranks' channels are in place when the linear or first_tokens that follows has returned, not before. */
     struct pq_rss (*gather)(struct pq_engine *e, struct pq_rss x);
     /* The first token of each sequence of a gathered value: [1][len][batch]. Local. */
     struct pq_rss (*first_tokens)(struct pq_engine *e, struct pq_rss x);

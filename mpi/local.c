@@ -128,7 +128,7 @@ struct pq_rss pq_gather_run(struct pq_engine *e, struct pq_rss x)
             blocks[j] = 2 * block_of(&e->plan, x.dim, j);
         y.x2 = pq_context_keep(c, 2 * n);
         memcpy((uint16_t *)y.x2 + x.dim.first, x.x2, 2 * pq_dim_count(x.dim));
-        pq_link_gather_begin(c->link, y.x2, blocks); /* who uses it waits: pq_linear_online, pq_first_tokens_run */
+        pq_link_gather_begin(c->link, y.x2, blocks); /* pq_linear_online and pq_first_tokens_run wait for it */
     }
     if (masks && c->role != PQ_P1)
         y.x0 = pq_context_keep(c, 2 * n);

@@ -1,6 +1,6 @@
 /* Exchanges between two processes on one host: each side writes its message where the other one reads it, in a window
  * of shared memory (MPI-3), so that nothing is copied and no system call made. P1's rank j and P2's rank j have one
- * where they are on the same host; link.h uses it for rounds, MPI for everything else. What lies in the window are the
+ * where they are on the same host; swap.h uses it for rounds, and MPI for everything else. What lies in the window are the
  * messages of one pair, masked as on any wire. */
 #ifndef PQ_NEAR_H
 #define PQ_NEAR_H

@@ -91,6 +91,7 @@ static void swap_near(struct pq_swap *s)
 {
     const struct pq_group *g = s->link->group;
     size_t found;
+    pq_link_look(s->link, false);
     s->in = pq_near_swap(g->near, s->bytes, &found);
     if (found != s->bytes)
         pq_group_die(g, pq_phase_name[s->link->phase], "expected a message of %zu bytes from P%d rank %zu, found %zu",
@@ -133,7 +134,6 @@ static void take_piece(struct pq_swap *s)
     pq_group_wait(l->group, phase, &s->lane->requests[s->come / s->piece], 1, &status, 0);
     pq_group_expect(l->group, phase, &status, some);
     pq_wire_hold(l->wire);
-    pq_link_hear(l, s->peer, s->in + s->come, some);
     s->come += some;
 }
 
@@ -145,12 +145,15 @@ void pq_swap_come(struct pq_swap *s, size_t upto)
         return;
     const uint64_t start = pq_now_ns();
     pq_link_look(l, false);
+    if (l->ear) /* hears a message whole, before what it opens */
+        upto = s->bytes;
     while (s->come < upto)
         take_piece(s);
     if (s->come == s->bytes) {
         const size_t pieces = pieces_of(s);
         pq_group_wait(l->group, pq_phase_name[l->phase], s->lane->requests + pieces, (int)pieces, NULL, 0);
         s->lane->busy = false;
+        pq_link_hear(l, s->peer, s->in, s->bytes);
     }
     pq_link_spent(l, start, &pq_link_now(l)->wait_ns);
 }

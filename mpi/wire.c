@@ -8,11 +8,11 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-/* Tags of the protocol's and of the control communicator; link.c and group.c have the others. */
+/* Tags of the protocol's and of the control communicator; link_account.h and group.c have the others. */
 enum { TAG_DUE = 4, TAG_CLOCK = 5 };
 
 enum {
-    STAMPS = 8,         /* times on their way; the material has at most three messages open */
+    STAMPS = 1024,      /* times on their way: the pieces of two openings of 24 MiB, and the material's three messages */
     SAMPLES = 20,       /* round trips per measurement of clocks; the fastest counts */
     SLACK_NS = 1000,    /* of the kernel's timers: 50 us by default */
     SPIN_NS = 100000,   /* a sleeper wakes up to so much late (measured: 30 to 50 us on a virtual machine) */

@@ -1,5 +1,5 @@
 /* The emulated network inside the link (net.h says which): a message is handed over no earlier than a real link would
- * deliver it. The link (link.h) is the only caller. NULL stands for no emulation; every call then does nothing.
+ * deliver it. The link (link.h, swap.h) is the only caller. NULL stands for no emulation; every call then does nothing.
  *
  * How: whoever sends reserves the link to that party from now on, or from when it is free, and sends the time at which
  * the message will have arrived in a message of 8 bytes of its own beside it (no protocol traffic: it is not counted).

@@ -303,7 +303,8 @@ static void wrap_tables_for_every_offset(void **unused)
                 memset(bits, FILLER, sizeof bits);
                 pq_wrap_tables(bits, b, offset, flip, n);
                 for (size_t i = 0; i < n << b; i++)
-                    assert_int_equal(pq_table_entry(bits, i, 1), ((i & pq_ring_mask(b)) + offset[i >> b] >= 1u << b) ^ flip[i >> b]);
+                    assert_int_equal(pq_table_entry(bits, i, 1),
+                                     ((i & pq_ring_mask(b)) + offset[i >> b] >= 1u << b) ^ flip[i >> b]);
                 assert_int_equal(bits[(n << b) / 8], FILLER);
             }
 }

@@ -78,6 +78,7 @@ static const struct pq_ops *with_rss(struct pq_engine *e, struct pq_rss x)
 
 static struct pq_add linear(struct pq_engine *e, struct pq_rss x, uint32_t layer, enum pq_linear_id id)
 {
+    pq_link_gather_end(pq_context_of(e)->link); /* a flip in what is still on its way would be lost */
     return with_rss(e, x)->linear(e, x, layer, id);
 }
 

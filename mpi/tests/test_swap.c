@@ -10,9 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 48 << 10, MOST = 3 * 8 * PIECE + 1 }; /* of one bit: three pieces and one element */
+enum { PIECE = 48 << 10, LONGEST = 3000001 };
 
 struct setting { struct parties *p; const char *way; };
+
+/* Hears messages whole, whatever pieces they came in, and values only after the message that opens them. */
+struct listener { struct pq_ear ear; size_t messages, bytes, values, early; };
+
+static void received(struct pq_ear *ear, const struct pq_link *l, enum pq_role from, const void *data, size_t bytes)
+{
+    struct listener *x = (struct listener *)ear;
+    (void)l, (void)from, (void)data;
+    x->messages++;
+    x->bytes += bytes;
+}
+
+static void opened(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits, size_t all)
+{
+    struct listener *x = (struct listener *)ear;
+    (void)l, (void)value, (void)bits;
+    x->values += n;
+    x->early += x->values > x->messages * all;
+}
 
 static uint32_t share_of(enum pq_role role, size_t i, unsigned round)
 {
@@ -55,6 +74,8 @@ static void chain(struct setting *s, size_t n, const unsigned bits[3])
     uint8_t *value[3];
     struct pq_opening o[3];
     size_t bytes = 0;
+    struct listener ear = { .ear = { received, opened } };
+    l->ear = n % 2 ? &ear.ear : NULL; /* odd lengths are listened to */
     for (unsigned r = 0; r < 3; r++) {
         value[r] = pq_alloc(n * pq_ring_bytes(bits[r]) + 1);
         value[r][n * pq_ring_bytes(bits[r])] = 0x5a;
@@ -71,6 +92,10 @@ static void chain(struct setting *s, size_t n, const unsigned bits[3])
         free(value[r]);
     }
     const size_t rounds = n ? 3 : 0;
+    if (l->ear)
+        parties_check(s->p, ear.messages == 3 && ear.bytes == bytes && ear.values == 3 * n && !ear.early,
+                      "%s: %zu messages were heard of %zu values", s->way, ear.messages, n);
+    l->ear = NULL;
     parties_check(s->p, after->bytes == before.bytes + bytes && after->messages == before.messages + rounds &&
                             after->rounds == before.rounds + rounds,
                   "%s: counts of %zu values", s->way, n);
@@ -105,7 +130,9 @@ static void first_piece_alone(struct setting *s)
 
 static void all_lengths(struct setting *s, bool in_pieces)
 {
-    static const size_t lengths[] = { 0, 1, 7, 1023, 1024, 1025, PIECE / 2, 65536, 65537, 8 * PIECE + 1024, MOST };
+    /* The longest takes turns between shared memory and MPI: 8 bits each are more than shared memory has room for. */
+    static const size_t lengths[] = { 0, 1, 7, 1023, 1024, 1025, PIECE / 2, 65536, 65537,
+                                      8 * PIECE + 1024, 3 * 8 * PIECE + 1, LONGEST };
     static const unsigned widths[][3] = { { 4, 1, 12 }, { 8, 1, 8 }, { 6, 6, 5 }, { 16, 32, 1 }, { 1, 1, 1 } };
     const enum pq_role role = s->p->group.role;
     pq_link_phase(&s->p->link, PQ_ONLINE, PQ_OP_INPUT);

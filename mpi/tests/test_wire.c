@@ -1,5 +1,6 @@
 /* The emulated network between real processes: ping-pong and transfers take what the model says, to 5 % in the fastest
- * tenth and never less (a busy machine makes some later, none earlier); ranks of a party share a link's rate; nothing that is counted changes. Run under mpirun -n 3 or 6;
+ * tenth and never less (a busy machine makes some later, none earlier); ranks of a party share a link's rate; nothing
+ * that is counted changes. Run under mpirun -n 3 or 6;
  * with `clocks` as argument (each party has another monotonic clock) only what one clock can time. */
 #include "parties.h"
 
