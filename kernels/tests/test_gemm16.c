@@ -124,6 +124,9 @@ static void equals_reference_beyond_one_block(void **unused)
     for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
         for (size_t m = 0; m < sizeof columns / sizeof *columns; m++)
             try_size(41, depths[d], columns[m], (int)(d % 3), m % 2);
+    for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
+        for (size_t m = 2; m <= 16; m += m < 7 ? 5 : 9) /* few columns and many rows: rows in lanes, 48 at a time */
+            try_size(97, depths[d], m, (int)(d % 3), m % 2);
     for (size_t m = 0; m < sizeof columns / sizeof *columns; m++)
         try_size(531, 70, columns[m], 0, 0); /* more rows than any block holds */
     try_size(9, 3, 512, 1, 5);
