@@ -10,6 +10,8 @@
 # root too; what cannot be had is said, and the tests are skipped. No service is started. PyTorch (some 400 MB) is what
 # model_io/train needs.
 #
+# With --emulator also what kernels/tests/emulated.sh needs (a processor in software; some 30 MB).
+#
 # With --peers also what jobs/compare.sh needs to make environments for other systems (some 400 MB).
 #
 #   PQ_INSTALL=0    only say what is missing
@@ -77,7 +79,10 @@ pq_package_ready() {
         libclang-rt-dev)     pq_clang_ready fuzzer,address,undefined ;;
         libomp-dev)          pq_clang_ready address -fopenmp ;;
         valgrind)            command -v valgrind && test -e /usr/include/valgrind/memcheck.h ;;
-        clang | clang-tidy | cppcheck) command -v "$1" ;;
+        clang | clang-tidy | cppcheck | bochs | cpio | xorriso) command -v "$1" ;;
+        busybox-static)      command -v busybox ;;
+        isolinux)            test -e /usr/lib/ISOLINUX/isolinux.bin ;;
+        syslinux-common)     test -e /usr/lib/syslinux/modules/bios/ldlinux.c32 ;;
     esac >/dev/null 2>&1
 }
 
@@ -91,6 +96,7 @@ pq_needed_by_browser_test=(chromium)
 pq_needed_by_training=(python3-torch)
 pq_needed_by_checks=(clang libclang-rt-dev libomp-dev valgrind clang-tidy cppcheck)
 pq_needed_by_peers=(python3-torch python3-venv)
+pq_needed_by_emulator=(bochs busybox-static cpio xorriso isolinux syslinux-common)
 
 pq_missing_packages() {
     local package
@@ -161,6 +167,9 @@ case ${1:-} in
         pq_install_for_tests "${pq_needed_by_browser_test[@]}"
         pq_install_for_tests "${pq_needed_by_training[@]}"
         pq_install_for_tests "${pq_needed_by_checks[@]}"
+        ;;
+    --emulator)
+        pq_install_packages "${pq_needed_by_emulator[@]}"
         ;;
     --peers)
         pq_install_packages "${pq_needed_by_peers[@]}"

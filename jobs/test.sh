@@ -78,6 +78,11 @@ if [ "${PQ_SANITIZE:-1}" != 0 ]; then
     fi
 fi
 
+if [ -n "${PQ_EXTENDED:-}" ] && ! grep -qs avx512_vnni /proc/cpuinfo; then
+    say "kernels with AVX-512 in an emulated processor"
+    "$root/jobs/packages.sh" --emulator && "$root/kernels/tests/emulated.sh" "$root/build/test" || status=$?
+fi
+
 say "fuzzing"
 "$root/jobs/fuzz.sh" || status=$?
 
