@@ -23,7 +23,7 @@ done
 fetch_kernel() {
     local package
     package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p' | head -n 1)
-    if ! apt-get download -qq "$package" || ! dpkg -x ./"$package"_*.deb kernel; then
+    if ! apt-get download -qq -o APT::Sandbox::User=root "$package" || ! dpkg -x ./"$package"_*.deb kernel; then
         echo "emulated.sh: the package of a kernel cannot be fetched" >&2
         exit 77
     fi
@@ -87,7 +87,7 @@ label tests
     append initrd=/initrd.gz console=ttyS0,115200 clearcpuid=pku,xsaves,xsavec,fsrm mitigations=off nokaslr nopti audit=0 random.trust_cpu=on tsc=reliable no_timer_check nowatchdog loglevel=4
 LOADER
     xorriso -as mkisofs -quiet -o disk.iso -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 \
-        -boot-info-table disk
+        -boot-info-table disk 2>xorriso.log
 }
 
 write_machine() {
