@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The kernels' tests with AVX-512 on a machine that has none: in Bochs, a whole processor in software (an Ice Lake with VNNI,
-# VBMI and VAES, no AMX), which starts Debian's kernel and nothing but the tests. Some 15 minutes of one core.
+# VBMI and VAES, no AMX), which starts Debian's kernel and nothing but the tests. Some 10 minutes of one core.
 #
 #   emulated.sh BUILD     folder of the built tests; everything it makes, and what the tests said, goes to BUILD/emulated
 #
