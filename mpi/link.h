@@ -13,7 +13,7 @@
 struct pq_link;
 
 /* What a party sees, for tests (tests/transcript.h): `received` hears every message that comes from another party, as
- * it came; `opened` every value that a round gave both parties, before anything is done with it, in chunks: n of `all`
+ * it came, but whole where it came in pieces (swap.h), and before what it opens; `opened` every value that a round gave both parties, before anything is done with it, in chunks: n of `all`
  * elements of Z_2^bits as kernels/ring.h lays them out (what a party learns is the sum of both messages, so each
  * message alone would not tell). Programs have none: the door then looks at a NULL pointer. Called by one thread at a
  * time. */
@@ -48,7 +48,7 @@ struct pq_swap_lane {
     size_t room;
     bool busy;
 };
-void pq_swap_lane_free(struct pq_swap_lane *lane);
+void pq_swap_lane_free(struct pq_swap_lane *lane); /* wipes what was sent and received; pq_link_close alone calls it */
 
 struct pq_link {
     const struct pq_group *group;
@@ -119,7 +119,8 @@ static inline void pq_link_opened(struct pq_link *l, const void *value, size_t n
 void pq_link_gather(struct pq_link *l, void *whole, const size_t *block_bytes);
 /* The same beside computing: begin, wait for what is needed next, wait for all. One gather at a time; `whole` stays where
  * it is until the end. gathered: bytes [from, to) of the whole are in place. Without a gather under way the last two do
- * nothing. */
+ * nothing. Cost: the own block to every other rank of the party, counted as internal when it begins; no round. A block of
+ * another length ends the job. */
 void pq_link_gather_begin(struct pq_link *l, void *whole, const size_t *block_bytes);
 void pq_link_gathered(struct pq_link *l, size_t from, size_t to);
 void pq_link_gather_end(struct pq_link *l);

@@ -7,6 +7,7 @@
 
 enum { PQ_TAG_CROSS = 1, PQ_TAG_INSIDE = 2 }; /* of the protocol's communicator; wire.c and group.c have others */
 
+/* What is booked under the current phase and operation. */
 static inline struct pq_count *pq_link_now(struct pq_link *l)
 {
     return &l->tally.at[l->phase][l->operation];
@@ -20,6 +21,7 @@ static inline void pq_link_spent(struct pq_link *l, uint64_t start, uint64_t *ac
     l->inside_ns += spent;
 }
 
+/* What this rank sends, and the rounds that it waits for. */
 static inline void pq_link_count(struct pq_link *l, enum pq_role to, size_t bytes, size_t messages, size_t rounds)
 {
     pq_link_now(l)->messages += messages;
@@ -28,6 +30,7 @@ static inline void pq_link_count(struct pq_link *l, enum pq_role to, size_t byte
     pq_link_now(l)->rounds += rounds;
 }
 
+/* Tells a test's ear about a whole message. */
 static inline void pq_link_hear(struct pq_link *l, enum pq_role from, const void *data, size_t bytes)
 {
     if (l->ear && bytes)

@@ -20,19 +20,19 @@ static size_t piece_at(const struct pq_swap *s, size_t at)
     return s->bytes - at < s->piece ? s->bytes - at : s->piece;
 }
 
+static void free_buffer(struct pq_buffer *b)
+{
+    pq_free_secret(b->data, b->room);
+    *b = (struct pq_buffer){ 0 };
+}
+
 /* What was in a buffer is lost where it must grow. */
 static void make_room(struct pq_buffer *b, size_t bytes)
 {
     if (b->room >= bytes)
         return;
-    pq_free_secret(b->data, b->room);
+    free_buffer(b);
     *b = (struct pq_buffer){ .data = pq_alloc(bytes), .room = bytes };
-}
-
-static void free_buffer(struct pq_buffer *b)
-{
-    pq_free_secret(b->data, b->room);
-    *b = (struct pq_buffer){ 0 };
 }
 
 void pq_swap_lane_free(struct pq_swap_lane *lane)
@@ -110,7 +110,7 @@ void pq_swap_give(struct pq_swap *s, size_t upto)
         return;
     const uint64_t start = pq_now_ns();
     if (!s->lane)
-        swap_near(s);
+        swap_near(s); /* gives everything */
     while (s->given < s->bytes && (upto == s->bytes || upto >= s->given + s->piece)) {
         const size_t some = piece_at(s, s->given);
         pq_wire_depart(l->wire, phase, s->peer, some);

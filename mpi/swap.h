@@ -4,7 +4,9 @@
  * nothing to hide: the message lies in shared memory, in one piece, and is handed over when all of it is written.
  *
  * Two swaps may be in the making: the second begins, and is given, while the first comes. Both parties make the same calls
- * in the same order; one thread. Counted as one message and, unless it is empty, one round, whatever the pieces. */
+ * in the same order; one thread. Ranks of P1 and P2 call it, online; openings (open.h) are its only use in programs. Cost:
+ * `bytes` each way, counted when the swap begins as one message and, unless it is empty, one round, whatever the pieces.
+ * Errors: a message of another length, or a lost peer, ends the job with rank and phase. */
 #ifndef PQ_SWAP_H
 #define PQ_SWAP_H
 
