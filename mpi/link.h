@@ -12,11 +12,11 @@
 
 struct pq_link;
 
-/* What a party sees, for tests (tests/transcript.h): `received` hears every message that comes from another party, as
- * it came, but whole where it came in pieces (swap.h), and before what it opens; `opened` every value that a round gave both parties, before anything is done with it, in chunks: n of `all`
- * elements of Z_2^bits as kernels/ring.h lays them out (what a party learns is the sum of both messages, so each
- * message alone would not tell). Programs have none: the door then looks at a NULL pointer. Called by one thread at a
- * time. */
+/* What a party sees, for tests (tests/transcript.h): `received` hears every message that comes from another party, as it
+ * came, but whole where it came in pieces (swap.h), and before what it opens; `opened` every value that a round gave both
+ * parties, before anything is done with it, in chunks: n of `all` elements of Z_2^bits as kernels/ring.h lays them out
+ * (what a party learns is the sum of both messages, so each message alone would not tell). Programs have none: the door
+ * then looks at a NULL pointer. Called by one thread at a time. */
 struct pq_ear {
     void (*received)(struct pq_ear *ear, const struct pq_link *l, enum pq_role from, const void *data, size_t bytes);
     void (*opened)(struct pq_ear *ear, const struct pq_link *l, const void *value, size_t n, unsigned bits,
