@@ -83,7 +83,7 @@ static void accumulate(struct pq_context *c, uint16_t *z, const struct pq_packed
         return;
     }
     /* The last slice may be shallower, and still take more: a kernel has sums beside what it likes the depth of. */
-    const size_t slices = (p->in + p->slice - 1) / p->slice, row = 2 * tokens;
+    const size_t slices = pq_slice_count(p), row = 2 * tokens;
     const size_t first = c->gemm->right_bytes(p->slice, tokens),
                  last = c->gemm->right_bytes(p->in - (slices - 1) * p->slice, tokens);
     const size_t own = coming ? c->link->gathering.own / row / p->slice : 0;

@@ -77,11 +77,6 @@ static void fill(uint16_t *w, struct pq_prg *prg, uint32_t setup, size_t number,
         pq_prg_fill(prg, at, 2 * (first + i), 2 * (n - i < CHUNK ? n - i : CHUNK), w + i);
 }
 
-static size_t slices(const struct pq_packed *p)
-{
-    return (p->in + p->slice - 1) / p->slice;
-}
-
 static void pack(struct pq_packed *p, int which, const struct pq_gemm16 *g, const uint16_t *src)
 {
     for (size_t k = 0; k < p->in; k += p->slice)
@@ -118,14 +113,14 @@ static void lay_out(struct pq_weights *w, const struct pq_plan *plan, size_t ran
         p->signs = signs;
         const size_t bytes = (signs ? pq_signs16_left_bytes : g->left_bytes)(p->rows.count, p->slice);
         p->slice_bytes = (bytes + 63) / 64 * 64;
-        w->bytes += (size_t)operands * slices(p) * p->slice_bytes;
+        w->bytes += (size_t)operands * pq_slice_count(p) * p->slice_bytes;
     }
     w->packed = pq_alloc(w->bytes);
     char *next = w->packed;
     for (size_t l = 0; l < w->count; l++)
         for (int k = 0; k < operands; k++) {
             w->linear[l].left[k] = next;
-            next += slices(&w->linear[l]) * w->linear[l].slice_bytes;
+            next += pq_slice_count(&w->linear[l]) * w->linear[l].slice_bytes;
         }
 }
 

@@ -31,6 +31,11 @@ struct pq_packed {
     char *left[2];
 };
 
+static inline size_t pq_slice_count(const struct pq_packed *p)
+{
+    return (p->in + p->slice - 1) / p->slice;
+}
+
 /* Depth of the slice that begins at input k, and where it lies packed. */
 static inline size_t pq_slice_depth(const struct pq_packed *p, size_t k)
 {

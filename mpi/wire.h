@@ -4,8 +4,7 @@
  * How: whoever sends reserves the link to that party from now on, or from when it is free, and sends the time at which
  * the message will have arrived in a message of 8 bytes of its own beside it (no protocol traffic: it is not counted).
  * The receiver gets the message at once and holds it back until then, asleep but for the last tenth of a
- * millisecond. The sender never waits while fewer
- * than 1,024 of its messages are on their way.
+ * millisecond. The sender never waits while fewer than 1,024 of its messages are on their way.
  *
  * Shared rate: the ranks of a party on one host share one queue per link, so each gets all of the rate while the others
  * are silent. Where a party's ranks are on several hosts, each host has the part of the rate that it has of the ranks.
