@@ -36,6 +36,14 @@ static inline size_t pq_gemm16_block_bytes(size_t depth)
     return pq_gemm16_ceil(depth, 2) * PQ_BLOCK_COLS * 2 * sizeof(uint16_t);
 }
 
+/* The part of z that a tile will add to is asked for before the tile is computed, lest it wait for it at the end. */
+static inline void pq_gemm16_fetch(const uint16_t *z, size_t z_stride, size_t rows, size_t cols)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j += 32)
+            __builtin_prefetch(z + i * z_stride + j, 1);
+}
+
 /* The members of struct pq_gemm16, for this layout. Fast when rows or columns of src are contiguous. */
 size_t pq_gemm16_left_bytes(size_t n, size_t depth);
 void pq_gemm16_left_pack(void *dst, const uint16_t *src, size_t n, size_t depth, size_t row_stride, size_t col_stride);

@@ -224,7 +224,7 @@ static void multiply_block(const struct lefts *l, const char *right, uint16_t *z
                 const char *of = l[i].of[p];
                 const size_t ahead = ahead_of(&l[i], p, g * PRODUCTS + p, groups * PRODUCTS);
                 if (p == PRODUCTS - 1)
-                    fetch_tile(z + i * TWO * z_stride, z_stride, pq_gemm16_least(rows - i * TWO, TWO), GROUP);
+                    pq_gemm16_fetch(z + i * TWO * z_stride, z_stride, pq_gemm16_least(rows - i * TWO, TWO), GROUP);
                 if (g || p >= SUMS)
                     tile_8x2(t[p][i], of, right, half, step, ahead);
                 else

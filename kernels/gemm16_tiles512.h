@@ -15,15 +15,11 @@
  *   48 rows x 8    six panels, at most 16 columns: the memory that the weights come from limits it as well
  *   8 x 1          one panel, at most 16 columns: what is left of the rows */
 
+#include "gemm16_asm512.h"
 #include "gemm16_pack.h"
 
 #include <immintrin.h>
 #include <string.h>
-
-#define CLOBBERS                                                                                                    \
-    "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",        \
-        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", \
-        "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31"
 
 #define FIRST_8 "0,1,2,3,4,5,6,7"
 #define FIRST_16 FIRST_8 ",8,9,10,11,12,13,14,15"
@@ -42,7 +38,6 @@ static const _Alignas(64) uint16_t even_words[32] = {
     32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62,
 };
 
-#define LOAD(from, b) "vmovdqa64 " from ", %%zmm" #b "\n\t"
 #define PAIR(row, a) "vpbroadcastd 4*" #row "(%[l]), %%zmm" #a "\n\t"
 
 /* One row of a wide tile: its pair in all lanes, times the vectors of the right operand in zmm24, 25, 26. */
@@ -61,8 +56,7 @@ static const _Alignas(64) uint16_t even_words[32] = {
     MAC_MEM("12" left, 24, c3, 31) MAC_MEM("16" left, 24, c4, 28) MAC_MEM("20" left, 24, c5, 29)                    \
     MAC_MEM("24" left, 24, c6, 30) MAC_MEM("28" left, 24, c7, 31)
 
-/* The loop over pairs of k; it begins a cache line, or its speed would depend on where the linker puts it. */
-#define LOOP ".p2align 6\n1:\n\t"
+/* The end of the loop over pairs of k. */
 #define NEXT "add $32, %[l]\n\tadd $64, %[r]\n\tdec %[p]\n\tjnz 1b\n\t"
 
 /* The tiles. l: left panel, r: right block, both at the first pair of k; pairs >= 1 of them; step: bytes to the next
@@ -134,14 +128,6 @@ static void tile_8x1(uint16_t *t, const char *l, const char *r, size_t pairs)
                      : [l] "+r"(l), [r] "+r"(r), [p] "+r"(pairs)
                      : [t] "r"(t), [even] "m"(even_words)
                      : CLOBBERS);
-}
-
-/* The part of z that a tile will add to is asked for before the tile is computed, lest it wait for it at the end. */
-static void fetch_tile(const uint16_t *z, size_t z_stride, size_t rows, size_t cols)
-{
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < cols; j += 32)
-            __builtin_prefetch(z + i * z_stride + j, 1);
 }
 
 /* z[i][j] += t[i][j] for the rows x cols that exist, cols <= 16; a row of t has 16 elements. */
@@ -235,7 +221,7 @@ static void multiply_wide(const char *left, const char *right, uint16_t *z, size
                     const char *l = left + i / PQ_PANEL_ROWS * panel + p * 32, *r = right + v * block + p * 64;
                     size_t some = pq_gemm16_least(rows - i, PQ_PANEL_ROWS);
                     uint16_t *to = z + i * z_stride + j;
-                    fetch_tile(to, z_stride, some, cols);
+                    pq_gemm16_fetch(to, z_stride, some, cols);
                     (wide == 3 ? tile_8x3 : tile_8x2)(t, l, r, pq_gemm16_least(all_pairs - p, PAIRS), block, panel);
                     add_32(to, z_stride, t, some, pq_gemm16_least(cols, 32));
                     if (cols > 32)

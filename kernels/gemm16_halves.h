@@ -1,0 +1,193 @@
+/* The product mod 2^16 by one level of Strassen's algorithm over the tiles of gemm16_quads.h: seven products of halves in
+ * place of eight, each with half of the multiplications. Exact like everything in the ring: bit for bit the definition's.
+ * gemm16_strassen.c has the algorithm, its sources and the table of its products, sums and halves, which are the same
+ * here: neighbouring panels, two neighbouring parts of the depth, groups of 64 columns. Private to gemm16_strassen256.c,
+ * which packs the right operand, and gemm16_strassen512.c.
+ *
+ * The left operand is packed as gemm16_winograd.c does. Its four sums are made in the cache for PAIRS pairs of panels at
+ * a time. The right operand, made when it is packed:
+ *
+ *   [two parts][group][product 0..6][2 blocks] ( [quad][even, odd][16 columns][2]   [16 columns] )
+ *
+ * then the columns that fill no group, as gemm16_winograd.c packs them. */
+#ifndef PQ_GEMM16_HALVES_H
+#define PQ_GEMM16_HALVES_H
+
+#include "gemm16_quads.h"
+
+enum {
+    GROUP = 64, /* columns */
+    PRODUCTS = 7,
+    SUMS = 4,
+    BLOCKS = 2, /* of 16 columns in half a group */
+    PAIRS = 4,  /* pairs of panels whose sums (98 KB) lie in the L2 cache at a time */
+    PART_BYTES = PQ_PART_QUADS * PQ_LEFT_QUAD
+};
+
+/* Columns that go by Strassen's algorithm: none where the depth does not come in pairs of equal parts. */
+static size_t grouped(size_t depth, size_t m)
+{
+    const struct pq_parts p = pq_parts_of(depth);
+    return depth && p.count % 2 == 0 && depth == 4 * p.count * p.each ? m / GROUP * GROUP : 0;
+}
+
+/* A part of a block, and the right operand of a group and two parts. */
+static size_t block_bytes(struct pq_parts p)
+{
+    return p.each * PQ_RIGHT_QUAD + PQ_SUMS;
+}
+
+static size_t group_bytes(struct pq_parts p)
+{
+    return PRODUCTS * BLOCKS * block_bytes(p);
+}
+
+static size_t grouped_bytes(size_t depth, size_t m)
+{
+    const struct pq_parts p = pq_parts_of(depth);
+    return p.count / 2 * (grouped(depth, m) / GROUP) * group_bytes(p);
+}
+
+/* The left operands of the seven products, of one pair of panels. */
+struct lefts { struct pq_operand of[PRODUCTS]; };
+
+/* What a pair's sums take: four panels' parts with their sums of products. */
+struct sums {
+    _Alignas(64) char quads[SUMS][PART_BYTES];
+    _Alignas(32) uint32_t products[SUMS][PQ_PANEL_ROWS];
+};
+
+static __m256i load(const char *from)
+{
+    return _mm256_load_si256((const void *)from);
+}
+
+/* The sums S1 to S4 of a pair of panels, quarters as four operands, with the sums of products of their rows. */
+static struct lefts add_left(struct sums *s, struct pq_operand a11, struct pq_operand a12, struct pq_operand a21,
+                             struct pq_operand a22, size_t quads)
+{
+    __m256i products[SUMS];
+    for (size_t k = 0; k < SUMS; k++)
+        products[k] = _mm256_setzero_si256();
+    for (size_t at = 0; at < quads * PQ_LEFT_QUAD; at += PQ_LEFT_QUAD) {
+        __m256i sum[SUMS][2]; /* of the quad's even and odd pair */
+        for (size_t h = 0; h < 2; h++) {
+            const size_t i = at + 32 * h;
+            const __m256i x11 = load(a11.quads + i), x21 = load(a21.quads + i);
+            sum[0][h] = _mm256_add_epi16(x21, load(a22.quads + i));
+            sum[1][h] = _mm256_sub_epi16(sum[0][h], x11);
+            sum[2][h] = _mm256_sub_epi16(x11, x21);
+            sum[3][h] = _mm256_sub_epi16(load(a12.quads + i), sum[1][h]);
+            for (size_t k = 0; k < SUMS; k++)
+                _mm256_store_si256((void *)(s->quads[k] + i), sum[k][h]);
+        }
+        for (size_t k = 0; k < SUMS; k++)
+            products[k] = _mm256_add_epi32(products[k], _mm256_madd_epi16(sum[k][0], sum[k][1]));
+    }
+    struct pq_operand of[SUMS];
+    for (size_t k = 0; k < SUMS; k++) {
+        _mm256_store_si256((void *)s->products[k], products[k]);
+        of[k] = (struct pq_operand){ s->quads[k], s->products[k] };
+    }
+    return (struct lefts){ { a11, a12, a22, of[0], of[1], of[3], of[2] } };
+}
+
+/* The seven products of up to PAIRS pairs of panels: 8 rows and half a group's columns. */
+struct results { _Alignas(64) uint16_t of[PAIRS][PRODUCTS][PQ_PANEL_ROWS][PQ_TILE_COLS]; };
+
+/* The panels that come next are fetched beside the first tiles, one for each: from memory, so it is many tiles ahead.
+ * First those of one part, then of the other. */
+struct ahead { uintptr_t part[2]; size_t step, taken; };
+
+static uintptr_t fetch_next(struct ahead *a, uintptr_t otherwise)
+{
+    enum { PANELS = 2 * PAIRS }; /* of each part */
+    if (a->taken >= 2 * PANELS)
+        return otherwise;
+    const size_t i = a->taken++;
+    return a->part[i / PANELS] + i % PANELS * a->step;
+}
+
+/* One product of all pairs, times as many blocks as a tile has, from number b of the half group on: they stay in the L1
+ * cache. */
+static void multiply_blocks(struct results *t, size_t product, size_t b, const struct lefts *l, size_t pairs,
+                            struct pq_operand r, size_t quads, struct ahead *next)
+{
+    for (size_t i = 0; i < pairs; i++)
+        tile_full(t->of[i][product][0] + b * PQ_BLOCK_COLS, l[i].of[product], r, quads,
+                  fetch_next(next, (uintptr_t)l[i + 1 < pairs ? i + 1 : 0].of[product].quads));
+}
+
+static void add_to(uint16_t *z, __m256i more)
+{
+    _mm256_storeu_si256((void *)z, _mm256_add_epi16(_mm256_loadu_si256((const void *)z), more));
+}
+
+/* The four quarters of a pair's result, from its seven products, added to z; rows: that there are, 16 at most. */
+static void add_up(uint16_t *z, size_t z_stride, uint16_t (*t)[PQ_PANEL_ROWS][PQ_TILE_COLS], size_t rows)
+{
+    for (size_t i = 0; i < pq_gemm16_least(rows, PQ_PANEL_ROWS); i++)
+        for (size_t j = 0; j < PQ_TILE_COLS; j += 16) {
+            __m256i p[PRODUCTS];
+            for (size_t k = 0; k < PRODUCTS; k++)
+                p[k] = _mm256_load_si256((const void *)(t[k][i] + j));
+            const __m256i u = _mm256_add_epi16(p[0], p[4]), v = _mm256_add_epi16(u, p[6]);
+            uint16_t *to = z + i * z_stride + j;
+            add_to(to, _mm256_add_epi16(p[0], p[1]));
+            add_to(to + PQ_TILE_COLS, _mm256_add_epi16(_mm256_add_epi16(u, p[3]), p[5]));
+            if (i + PQ_PANEL_ROWS < rows) {
+                to += PQ_PANEL_ROWS * z_stride;
+                add_to(to, _mm256_sub_epi16(v, p[2]));
+                add_to(to + PQ_TILE_COLS, _mm256_add_epi16(v, p[3]));
+            }
+        }
+}
+
+/* Two parts of up to PAIRS pairs of panels, times all groups. left: the first panel of both parts; z: its first row. */
+static void multiply_pairs(const char *const left[2], const char *right, uint16_t *z, size_t rows, struct pq_parts p,
+                           size_t groups, size_t z_stride, struct ahead next)
+{
+    static const _Alignas(64) char none[PART_BYTES + PQ_SUMS]; /* the lower panel where rows end with the upper */
+    struct sums sums[PAIRS];
+    struct lefts l[PAIRS];
+    struct results t;
+    const size_t panel = p.each * PQ_LEFT_QUAD + PQ_SUMS;
+    const size_t panels = pq_gemm16_ceil(rows, PQ_PANEL_ROWS), pairs = pq_gemm16_ceil(panels, 2);
+    for (size_t i = 0; i < pairs; i++) {
+        const struct pq_operand nothing = { none, (const void *)(none + PART_BYTES) };
+        struct pq_operand a[4] = { nothing, nothing, nothing, nothing };
+        for (size_t k = 0; k < 4 && 2 * i + k / 2 < panels; k++)
+            a[k] = pq_operand_at(left[k % 2] + (2 * i + k / 2) * panel, p.each, PQ_LEFT_QUAD);
+        l[i] = add_left(&sums[i], a[0], a[1], a[2], a[3], p.each);
+    }
+    for (size_t g = 0; g < groups; g++, z += GROUP) {
+        for (size_t k = 0; k < PRODUCTS; k++)
+            for (size_t b = 0; b < BLOCKS; b += TILE_BLOCKS, right += TILE_BLOCKS * block_bytes(p))
+                multiply_blocks(&t, k, b, l, pairs, pq_operand_at(right, p.each, PQ_RIGHT_QUAD), p.each, &next);
+        for (size_t i = 0; i < pairs; i++)
+            add_up(z + 2 * i * PQ_PANEL_ROWS * z_stride, z_stride, t.of[i], rows - 2 * i * PQ_PANEL_ROWS);
+    }
+}
+
+/* See struct pq_gemm16; the left operand as gemm16_winograd.c packs it, the right one as gemm16_strassen256.c does. */
+static void multiply_halved(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n, size_t depth,
+                            size_t m, size_t z_stride)
+{
+    enum { ROWS = 2 * PAIRS * PQ_PANEL_ROWS };
+    const struct pq_parts p = pq_parts_of(depth);
+    const size_t cols = grouped(depth, m), panels = pq_gemm16_ceil(n, PQ_PANEL_ROWS);
+    const char *r = right;
+    for (size_t part = 0; cols && part < p.count; part += 2, r += cols / GROUP * group_bytes(p))
+        for (size_t i = i0; i < i1; i += ROWS) {
+            const char *l[2];
+            struct ahead next = { .step = p.each * PQ_LEFT_QUAD + PQ_SUMS };
+            for (size_t k = 0; k < 2; k++) {
+                l[k] = (const char *)left + pq_part_begin(p, part + k, i / PQ_PANEL_ROWS, panels, PQ_LEFT_QUAD);
+                next.part[k] = (uintptr_t)l[k] + 2 * PAIRS * next.step;
+            }
+            multiply_pairs(l, r, z + i * z_stride, pq_gemm16_least(i1 - i, ROWS), p, cols / GROUP, z_stride, next);
+        }
+    multiply(left, (const char *)right + grouped_bytes(depth, m), z + cols, i0, i1, n, depth, m - cols, z_stride);
+}
+
+#endif
