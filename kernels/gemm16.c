@@ -14,35 +14,35 @@ static bool always(void)
 }
 
 static const struct pq_gemm16 variants[] = { /* best last */
-    { "ref", always, 1,
+    { "ref", always, NULL, 1,
       pq_gemm16_ref_bytes, pq_gemm16_ref_left_pack, pq_gemm16_ref_bytes, pq_gemm16_ref_right_pack,
       pq_gemm16_ref_multiply, false },
-    { "blas", always, 8,
+    { "blas", always, NULL, 8,
       pq_gemm16_ref_bytes, pq_gemm16_ref_left_pack, pq_gemm16_blas_right_bytes, pq_gemm16_blas_right_pack,
       pq_gemm16_blas_multiply, false },
 #if defined(__x86_64__)
-    { "avx2", pq_cpu_avx2, PQ_PANEL_ROWS,
+    { "avx2", pq_cpu_avx2, NULL, PQ_PANEL_ROWS,
       pq_gemm16_left_bytes, pq_gemm16_left_pack, pq_gemm16_right_bytes, pq_gemm16_right_pack,
       pq_gemm16_avx2_multiply, false },
-    { "winograd", pq_cpu_avx2, PQ_PANEL_ROWS,
+    { "winograd", pq_cpu_avx2, NULL, PQ_PANEL_ROWS,
       pq_gemm16_winograd_left_bytes, pq_gemm16_winograd_left_pack, pq_gemm16_winograd_right_bytes,
       pq_gemm16_winograd_right_pack, pq_gemm16_winograd_multiply, true },
-    { "strassen256", pq_cpu_avx2, PQ_PANEL_ROWS,
+    { "strassen256", pq_cpu_avx2, NULL, PQ_PANEL_ROWS,
       pq_gemm16_winograd_left_bytes, pq_gemm16_winograd_left_pack, pq_gemm16_strassen256_right_bytes,
       pq_gemm16_strassen256_right_pack, pq_gemm16_strassen256_multiply, true },
-    { "avx512bw", pq_cpu_avx512bw, PQ_PANEL_ROWS,
+    { "avx512bw", pq_cpu_avx512bw, NULL, PQ_PANEL_ROWS,
       pq_gemm16_left_bytes, pq_gemm16_left_pack, pq_gemm16_right_bytes, pq_gemm16_right_pack,
       pq_gemm16_avx512bw_multiply, false },
-    { "avx512vnni", pq_cpu_avx512vnni, PQ_PANEL_ROWS,
+    { "avx512vnni", pq_cpu_avx512vnni, NULL, PQ_PANEL_ROWS,
       pq_gemm16_left_bytes, pq_gemm16_left_pack, pq_gemm16_right_bytes, pq_gemm16_right_pack,
       pq_gemm16_avx512vnni_multiply, false },
-    { "strassen", pq_cpu_avx512vnni, PQ_PANEL_ROWS,
+    { "strassen", pq_cpu_avx512vnni, NULL, PQ_PANEL_ROWS,
       pq_gemm16_left_bytes, pq_gemm16_left_pack, pq_gemm16_strassen_right_bytes, pq_gemm16_strassen_right_pack,
       pq_gemm16_strassen_multiply, false },
-    { "strassen512", pq_cpu_avx512vnni, PQ_PANEL_ROWS,
+    { "strassen512", pq_cpu_avx512vnni, pq_cpu_adds_apart, PQ_PANEL_ROWS,
       pq_gemm16_winograd_left_bytes, pq_gemm16_winograd_left_pack, pq_gemm16_strassen256_right_bytes,
-      pq_gemm16_strassen256_right_pack, pq_gemm16_strassen512_multiply, false },
-    { "amx", pq_cpu_amx, 16,
+      pq_gemm16_strassen256_right_pack, pq_gemm16_strassen512_multiply, true },
+    { "amx", pq_cpu_amx, NULL, 16,
       pq_gemm16_amx_left_bytes, pq_gemm16_amx_left_pack, pq_gemm16_amx_right_bytes, pq_gemm16_amx_right_pack,
       pq_gemm16_amx_multiply, false },
 #endif
@@ -58,7 +58,7 @@ const struct pq_gemm16 *pq_gemm16_pick(const char *forced)
 {
     const struct pq_gemm16 *best = NULL;
     for (const struct pq_gemm16 *v = variants; v->name; v++)
-        if ((!forced || !strcmp(forced, v->name)) && v->usable())
+        if ((forced ? !strcmp(forced, v->name) : !v->suits || v->suits()) && v->usable())
             best = v;
     return best;
 }

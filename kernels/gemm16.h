@@ -17,8 +17,10 @@
 #include <stdint.h>
 
 struct pq_gemm16 {
-    const char *name; /* "ref", "blas", "avx2", "winograd", "strassen256", "avx512bw", "avx512vnni", "strassen", "amx" */
+    const char *name; /* "ref", "blas", "avx2", "winograd", "strassen256", "avx512bw", "avx512vnni", "strassen",
+                       * "strassen512", "amx" */
     bool (*usable)(void); /* CPU and operating system both support it */
+    bool (*suits)(void);  /* where it can be used, it is faster than those before it; NULL: everywhere */
 
     /* Bytes of a packed left operand of n rows, and packing. Element (i,k) is src[i*row_stride + k*col_stride].
      * dst is 64-byte aligned. Packed rows come in panels of row_block rows, so that a thread or a caller can
@@ -46,7 +48,7 @@ void pq_gemm16_ref(uint16_t *z, size_t z_stride, const uint16_t *l, size_t l_row
 /* All variants that were built, the reference first, best last; terminated by name == NULL. */
 const struct pq_gemm16 *pq_gemm16_variants(void);
 
-/* The best usable variant, or the one called `forced` if that is not NULL.
+/* The last variant that is usable and suits the machine, or the usable one called `forced` if that is not NULL.
  * NULL if it is unknown or this machine cannot run it: the caller reports the user's mistake. */
 const struct pq_gemm16 *pq_gemm16_pick(const char *forced);
 

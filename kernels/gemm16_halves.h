@@ -4,7 +4,7 @@
  * here: neighbouring panels, two neighbouring parts of the depth, groups of 64 columns. Private to gemm16_strassen256.c,
  * which packs the right operand, and gemm16_strassen512.c.
  *
- * The left operand is packed as gemm16_winograd.c does. Its four sums are made in the cache for PAIRS pairs of panels at
+ * The left operand is packed as gemm16_winograd.c does. Its four sums are made in the cache, for PAIRS pairs of panels at
  * a time. The right operand, made when it is packed:
  *
  *   [two parts][group][product 0..6][2 blocks] ( [quad][even, odd][16 columns][2]   [16 columns] )
@@ -14,6 +14,8 @@
 #define PQ_GEMM16_HALVES_H
 
 #include "gemm16_quads.h"
+
+#include <stdbool.h>
 
 enum {
     GROUP = 64, /* columns */
@@ -48,48 +50,32 @@ static size_t grouped_bytes(size_t depth, size_t m)
     return p.count / 2 * (grouped(depth, m) / GROUP) * group_bytes(p);
 }
 
-/* The left operands of the seven products, of one pair of panels. */
-struct lefts { struct pq_operand of[PRODUCTS]; };
+/* to = a + b or a - b: a panel's part, followed by its rows' sums of products like every operand. */
+struct sum { char *to; const char *a, *b; bool minus; };
 
-/* What a pair's sums take: four panels' parts with their sums of products. */
-struct sums {
-    _Alignas(64) char quads[SUMS][PART_BYTES];
-    _Alignas(32) uint32_t products[SUMS][PQ_PANEL_ROWS];
-};
+/* The left operands of the seven products, of one pair of panels; and those of them that are sums, in an order in which
+ * they can be made: S1, S2, S4, S3. */
+struct lefts { struct pq_operand of[PRODUCTS]; struct sum sum[SUMS]; };
 
-static __m256i load(const char *from)
+struct sums { _Alignas(64) char of[SUMS][PART_BYTES + PQ_SUMS]; };
+
+/* What the including file defines: it makes the sums of a pair of panels at once, before its products, or one beside each
+ * of the first SUMS tiles of each pair, those of the first group's products 0 to 3. */
+static void make_sums(const struct lefts *l, size_t quads);
+static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon,
+                         struct sum sum);
+
+/* a: the quarters A11, A12, A21, A22 */
+static struct lefts lefts_of(struct sums *s, const struct pq_operand a[4], size_t quads)
 {
-    return _mm256_load_si256((const void *)from);
-}
-
-/* The sums S1 to S4 of a pair of panels, quarters as four operands, with the sums of products of their rows. */
-static struct lefts add_left(struct sums *s, struct pq_operand a11, struct pq_operand a12, struct pq_operand a21,
-                             struct pq_operand a22, size_t quads)
-{
-    __m256i products[SUMS];
-    for (size_t k = 0; k < SUMS; k++)
-        products[k] = _mm256_setzero_si256();
-    for (size_t at = 0; at < quads * PQ_LEFT_QUAD; at += PQ_LEFT_QUAD) {
-        __m256i sum[SUMS][2]; /* of the quad's even and odd pair */
-        for (size_t h = 0; h < 2; h++) {
-            const size_t i = at + 32 * h;
-            const __m256i x11 = load(a11.quads + i), x21 = load(a21.quads + i);
-            sum[0][h] = _mm256_add_epi16(x21, load(a22.quads + i));
-            sum[1][h] = _mm256_sub_epi16(sum[0][h], x11);
-            sum[2][h] = _mm256_sub_epi16(x11, x21);
-            sum[3][h] = _mm256_sub_epi16(load(a12.quads + i), sum[1][h]);
-            for (size_t k = 0; k < SUMS; k++)
-                _mm256_store_si256((void *)(s->quads[k] + i), sum[k][h]);
-        }
-        for (size_t k = 0; k < SUMS; k++)
-            products[k] = _mm256_add_epi32(products[k], _mm256_madd_epi16(sum[k][0], sum[k][1]));
-    }
     struct pq_operand of[SUMS];
-    for (size_t k = 0; k < SUMS; k++) {
-        _mm256_store_si256((void *)s->products[k], products[k]);
-        of[k] = (struct pq_operand){ s->quads[k], s->products[k] };
-    }
-    return (struct lefts){ { a11, a12, a22, of[0], of[1], of[3], of[2] } };
+    for (size_t k = 0; k < SUMS; k++)
+        of[k] = pq_operand_at(s->of[k], quads, PQ_LEFT_QUAD);
+    return (struct lefts){ { a[0], a[1], a[3], of[0], of[1], of[2], of[3] },
+                           { { s->of[0], a[2].quads, a[3].quads, false },
+                             { s->of[1], s->of[0], a[0].quads, true },
+                             { s->of[2], a[1].quads, s->of[1], true },
+                             { s->of[3], a[0].quads, a[2].quads, true } } };
 }
 
 /* The seven products of up to PAIRS pairs of panels: 8 rows and half a group's columns. */
@@ -111,11 +97,16 @@ static uintptr_t fetch_next(struct ahead *a, uintptr_t otherwise)
 /* One product of all pairs, times as many blocks as a tile has, from number b of the half group on: they stay in the L1
  * cache. */
 static void multiply_blocks(struct results *t, size_t product, size_t b, const struct lefts *l, size_t pairs,
-                            struct pq_operand r, size_t quads, struct ahead *next)
+                            struct pq_operand r, size_t quads, struct ahead *next, bool first_group)
 {
-    for (size_t i = 0; i < pairs; i++)
-        tile_full(t->of[i][product][0] + b * PQ_BLOCK_COLS, l[i].of[product], r, quads,
-                  fetch_next(next, (uintptr_t)l[i + 1 < pairs ? i + 1 : 0].of[product].quads));
+    for (size_t i = 0; i < pairs; i++) {
+        uint16_t *to = t->of[i][product][0] + b * PQ_BLOCK_COLS;
+        const uintptr_t soon = fetch_next(next, (uintptr_t)l[i + 1 < pairs ? i + 1 : 0].of[product].quads);
+        if (first_group && b == 0 && product < SUMS)
+            tile_and_sum(to, l[i].of[product], r, quads, soon, l[i].sum[product]);
+        else
+            tile_full(to, l[i].of[product], r, quads, soon);
+    }
 }
 
 static void add_to(uint16_t *z, __m256i more)
@@ -158,12 +149,14 @@ static void multiply_pairs(const char *const left[2], const char *right, uint16_
         struct pq_operand a[4] = { nothing, nothing, nothing, nothing };
         for (size_t k = 0; k < 4 && 2 * i + k / 2 < panels; k++)
             a[k] = pq_operand_at(left[k % 2] + (2 * i + k / 2) * panel, p.each, PQ_LEFT_QUAD);
-        l[i] = add_left(&sums[i], a[0], a[1], a[2], a[3], p.each);
+        l[i] = lefts_of(&sums[i], a, p.each);
+        make_sums(&l[i], p.each);
     }
     for (size_t g = 0; g < groups; g++, z += GROUP) {
         for (size_t k = 0; k < PRODUCTS; k++)
             for (size_t b = 0; b < BLOCKS; b += TILE_BLOCKS, right += TILE_BLOCKS * block_bytes(p))
-                multiply_blocks(&t, k, b, l, pairs, pq_operand_at(right, p.each, PQ_RIGHT_QUAD), p.each, &next);
+                multiply_blocks(&t, k, b, l, pairs, pq_operand_at(right, p.each, PQ_RIGHT_QUAD), p.each, &next,
+                                g == 0);
         for (size_t i = 0; i < pairs; i++)
             add_up(z + 2 * i * PQ_PANEL_ROWS * z_stride, z_stride, t.of[i], rows - 2 * i * PQ_PANEL_ROWS);
     }

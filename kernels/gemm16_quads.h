@@ -2,6 +2,7 @@
  * header, from gemm16_quads256.h or gemm16_quads512.h, according to the vectors that it is compiled for:
  *
  *   TILE_BLOCKS                      blocks of columns that the widest tile has: 1 or 2
+ *   TILE_AHEAD                       so many bytes ahead the left operand is best fetched, when it comes from memory
  *   tile_full(t, l, r, quads, soon)  a panel times so many neighbouring blocks, r being the first of them
  *   tile_block(...)                  a panel times one block
  *   tile_half(...)                   a panel times the first 8 columns of a block
@@ -52,7 +53,7 @@ static void multiply_panels(const char *left, size_t quads, struct pq_operand r,
         const size_t rows = pq_gemm16_least(i1 - i, PQ_PANEL_ROWS);
         pq_gemm16_fetch(z + i * z_stride, z_stride, rows, cols);
         (cols > PQ_BLOCK_COLS ? tile_full : cols > PQ_BLOCK_COLS / 2 ? tile_block : tile_half)
-            (t, l, r, quads, (uintptr_t)l.quads + panel);
+            (t, l, r, quads, (uintptr_t)l.quads + TILE_AHEAD);
         add_tile(z + i * z_stride, z_stride, t, rows, cols);
     }
 }

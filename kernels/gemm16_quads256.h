@@ -10,7 +10,7 @@
 
 #include "gemm16_winograd.h"
 
-enum { TILE_BLOCKS = 1 };
+enum { TILE_BLOCKS = 1, TILE_AHEAD = PQ_PART_QUADS * PQ_LEFT_QUAD + PQ_SUMS /* a panel: its rows go by twice */ };
 
 #define TILE_LOOP(step, body) \
     ".p2align 6\n1:\n\t" \

@@ -51,6 +51,44 @@ void pq_gemm16_strassen256_right_pack(void *dst, const uint16_t *src, size_t dep
     pq_gemm16_winograd_right_pack(to, src + cols, depth, m - cols, row_stride);
 }
 
+static __m256i load(const char *from)
+{
+    return _mm256_load_si256((const void *)from);
+}
+
+/* All four in one pass, which reads each quarter once: no register is left to make them beside the tiles. */
+static void make_sums(const struct lefts *l, size_t quads)
+{
+    const char *a11 = l->of[0].quads, *a12 = l->of[1].quads, *a21 = l->sum[0].a, *a22 = l->of[2].quads;
+    __m256i products[SUMS];
+    for (size_t k = 0; k < SUMS; k++)
+        products[k] = _mm256_setzero_si256();
+    for (size_t at = 0; at < quads * PQ_LEFT_QUAD; at += PQ_LEFT_QUAD) {
+        __m256i sum[SUMS][2]; /* of the quad's even and odd pair */
+        for (size_t h = 0; h < 2; h++) {
+            const size_t i = at + 32 * h;
+            const __m256i x11 = load(a11 + i), x21 = load(a21 + i);
+            sum[0][h] = _mm256_add_epi16(x21, load(a22 + i));
+            sum[1][h] = _mm256_sub_epi16(sum[0][h], x11);
+            sum[2][h] = _mm256_sub_epi16(load(a12 + i), sum[1][h]);
+            sum[3][h] = _mm256_sub_epi16(x11, x21);
+            for (size_t k = 0; k < SUMS; k++)
+                _mm256_store_si256((void *)(l->sum[k].to + i), sum[k][h]);
+        }
+        for (size_t k = 0; k < SUMS; k++)
+            products[k] = _mm256_add_epi32(products[k], _mm256_madd_epi16(sum[k][0], sum[k][1]));
+    }
+    for (size_t k = 0; k < SUMS; k++)
+        _mm256_store_si256((void *)(l->sum[k].to + quads * PQ_LEFT_QUAD), products[k]);
+}
+
+static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon,
+                         struct sum sum)
+{
+    (void)sum; /* made already */
+    tile_full(t, l, r, quads, soon);
+}
+
 void pq_gemm16_strassen256_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
                                     size_t depth, size_t m, size_t z_stride)
 {

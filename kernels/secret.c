@@ -49,7 +49,7 @@ static void wipe_registers(void)
 #endif
 
 /* A frame of its own, as deep as calls from where secrets are used go: the deepest are the sums of Strassen's products
- * (gemm16_strassen.c, gemm16_strassen256.c: 112 KiB), 8 KiB below the session's frames; MPI's are shallower. */
+ * (gemm16_strassen.c, gemm16_halves.h: 114 KiB), 8 KiB below the session's frames; MPI's are shallower. */
 __attribute__((noinline)) void pq_wipe_stack(void)
 {
     char below[192 << 10];

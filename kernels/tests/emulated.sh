@@ -44,7 +44,7 @@ run() {
     echo "== $*: status $?"
 }
 cd /tests
-for variant in avx512bw avx512vnni strassen; do
+for variant in avx512bw avx512vnni strassen strassen512; do
     run ./test_gemm16 $variant
 done
 run ./test_prg vaes512

@@ -48,7 +48,8 @@ static void multiply(const struct secret_case *c, const uint8_t *secret)
     const struct pq_gemm16 *g = pq_gemm16_pick(c->kernel);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const size_t n = sizes[i].n, depth = sizes[i].depth, m = sizes[i].m;
-        if ((depth > 100) != !strncmp(c->kernel, "strassen", 8)) /* which take the others like the kernels they build on */
+        const bool halves = !strncmp(c->kernel, "strassen", 8), alone = !strcmp(c->kernel, "strassen512");
+        if (depth > 100 ? !halves : halves && !alone) /* most take what they do not halve like a kernel they build on */
             continue;
         PQ_ASSERT(g->left_bytes(n, depth) <= WORK_BYTES && g->right_bytes(depth, m) <= WORK_BYTES);
         memcpy(work[2], part(secret, 2), 2 * n * m);
@@ -253,6 +254,7 @@ static const struct secret_case cases[] = {
     { "gemm16-avx512bw", pq_cpu_avx512bw, multiply, "avx512bw", false },
     { "gemm16-avx512vnni", pq_cpu_avx512vnni, multiply, "avx512vnni", false },
     { "gemm16-strassen", pq_cpu_avx512vnni, multiply, "strassen", false },
+    { "gemm16-strassen512", pq_cpu_avx512vnni, multiply, "strassen512", false },
     { "gemm16-amx", pq_cpu_amx, multiply, "amx", false },
 #endif
     { "signs16", NULL, multiply_signs, NULL, false },

@@ -132,7 +132,7 @@ static void equals_reference_beyond_one_block(void **unused)
     try_size(9, 3, 512, 1, 5);
 }
 
-/* Depths and columns that are halved (gemm16_strassen.c, gemm16_strassen256.c), with a single panel, ragged rows,
+/* Depths and columns that are halved (gemm16_strassen.c, gemm16_halves.h), with a single panel, ragged rows,
  * columns over, short chunks, and depths that just miss. */
 static void equals_reference_in_halves(void **unused)
 {
