@@ -8,8 +8,8 @@
  *   tile_half(...)                   a panel times the first 8 columns of a block
  *
  * l, r: a part of `quads` quads of both operands. The result goes to t, 8 rows of PQ_TILE_COLS numbers, 64-byte aligned.
- * `soon` is fetched beside the work, as many bytes as a panel's quads have; it may lie past the end of memory, so it is no
- * pointer. */
+ * `soon` is fetched beside the work, as many bytes as a panel's quads have, and less near what lies behind it; it may be
+ * past the end of memory, so it is no pointer. */
 #ifndef PQ_GEMM16_QUADS_H
 #define PQ_GEMM16_QUADS_H
 

@@ -30,7 +30,9 @@ enum { TILE_BLOCKS = 2, TILE_AHEAD = 2560 /* with a panel, 6208, 16 columns took
     QROW1(v, 0, 20, 21, 0) QROW1(v, 1, 22, 23, 1) QROW1(v, 2, 24, 25, 2) QROW1(v, 3, 26, 27, 3)                     \
     QROW1(v, 4, 28, 29, 4) QROW1(v, 5, 30, 31, 5) QROW1(v, 6, 20, 21, 6) QROW1(v, 7, 22, 23, 7)
 
-/* cache: "t0", the nearest, or "t1", the second */
+/* cache: "t0", the nearest, or "t1", the second. FAR: what comes later goes to the second one, lest it come too late (7 %
+ * of the time at 16 columns, 12 % at 8). */
+#define FAR "prefetcht1 4096(%[f])\n\t"
 #define QLOOP(cache) LOOP "prefetch" cache " (%[f])\n\tadd $64, %[f]\n\t"
 #define QNEXT "add $64, %[l]\n\tadd $128, %[r]\n\tdec %[q]\n\tjnz 1b\n\t"
 
@@ -72,14 +74,14 @@ enum { TILE_BLOCKS = 2, TILE_AHEAD = 2560 /* with a panel, 6208, 16 columns took
 static void tile_full(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
 {
     const size_t next = quads * PQ_RIGHT_QUAD + PQ_SUMS;
-    __asm__ volatile(TILE_FULL("t0", "") QUAD_OPERANDS);
+    __asm__ volatile(TILE_FULL("t0", FAR) QUAD_OPERANDS);
 }
 
 static void tile_block(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
 {
     const size_t next = 32; /* its other 8 columns */
     __asm__ volatile(OWN(ymm, "(%[rs])", 20) OWN(ymm, "(%[rs],%[s])", 21) BEGIN_16(ymm, 8)
-                     QLOOP("t0")
+                     QLOOP("t0") FAR
                      LOAD_256("(%[r])", 16) LOAD_256("64(%[r])", 17) LOAD_256("(%[r],%[s])", 18)
                      LOAD_256("64(%[r],%[s])", 19)
                      QROWS2(ymm)
@@ -92,7 +94,7 @@ static void tile_half(uint16_t *t, struct pq_operand l, struct pq_operand r, siz
 {
     const size_t next = 0; /* no other columns */
     __asm__ volatile(OWN(ymm, "(%[rs],%[s])", 20) BEGIN_8(ymm, 8)
-                     QLOOP("t0")
+                     QLOOP("t0") FAR
                      LOAD_256("(%[r])", 16) LOAD_256("64(%[r])", 17)
                      QROWS1(ymm)
                      QNEXT
