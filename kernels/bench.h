@@ -17,4 +17,9 @@
  * pq_gemm16_pick chooses is slower than "ref" or "blas" on any shape, or signs16.h slower than that variant. */
 PQ_MUST_USE int pq_kernels_bench(FILE *out, bool check);
 
+/* What that check asks of each shape: is `rate`, multiply-adds per second, at least other_rate? If not, or if either is no
+ * number, a line that begins with SLOWER. */
+PQ_MUST_USE bool pq_kernel_keeps_up(FILE *out, const char *name, double rate, const char *other, double other_rate,
+                                    size_t n, size_t depth, size_t m);
+
 #endif
