@@ -62,7 +62,7 @@ struct sums { _Alignas(64) char of[SUMS][PART_BYTES + PQ_SUMS]; };
 /* What the including file defines: it makes the sums of a pair of panels at once, before its products, or one beside each
  * of the first SUMS tiles of each pair, those of the first group's products 0 to 3. */
 static void make_sums(const struct lefts *l, size_t quads);
-static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon,
+static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon,
                          struct sum sum);
 
 /* a: the quarters A11, A12, A21, A22 */
@@ -81,17 +81,16 @@ static struct lefts lefts_of(struct sums *s, const struct pq_operand a[4], size_
 /* The seven products of up to PAIRS pairs of panels: 8 rows and half a group's columns. */
 struct results { _Alignas(64) uint16_t of[PAIRS][PRODUCTS][PQ_PANEL_ROWS][PQ_TILE_COLS]; };
 
-/* The panels that come next are fetched beside the first tiles, one for each: from memory, so it is many tiles ahead.
- * First those of one part, then of the other. */
-struct ahead { uintptr_t part[2]; size_t step, taken; };
+/* The panels that come next, PAIRS pairs of them, are fetched beside all tiles of these, so that memory is asked evenly:
+ * first those of one part, then of the other. Into the second cache: in the nearest they would push the right operand
+ * out. */
+struct ahead { uintptr_t part[2]; size_t bytes, each, done; }; /* bytes: of a part; each: of a tile */
 
-static uintptr_t fetch_next(struct ahead *a, uintptr_t otherwise)
+static struct pq_fetch fetch_next(struct ahead *a, size_t quads)
 {
-    enum { PANELS = 2 * PAIRS }; /* of each part */
-    if (a->taken >= 2 * PANELS)
-        return otherwise;
-    const size_t i = a->taken++;
-    return a->part[i / PANELS] + i % PANELS * a->step;
+    const size_t at = a->done;
+    a->done += a->each;
+    return (struct pq_fetch){ at < a->bytes ? a->part[0] + at : a->part[1] + at - a->bytes, a->each / quads, true };
 }
 
 /* One product of all pairs, times as many blocks as a tile has, from number b of the half group on: they stay in the L1
@@ -101,7 +100,7 @@ static void multiply_blocks(struct results *t, size_t product, size_t b, const s
 {
     for (size_t i = 0; i < pairs; i++) {
         uint16_t *to = t->of[i][product][0] + b * PQ_BLOCK_COLS;
-        const uintptr_t soon = fetch_next(next, (uintptr_t)l[i + 1 < pairs ? i + 1 : 0].of[product].quads);
+        const struct pq_fetch soon = fetch_next(next, quads);
         if (first_group && b == 0 && product < SUMS)
             tile_and_sum(to, l[i].of[product], r, quads, soon, l[i].sum[product]);
         else
@@ -152,6 +151,7 @@ static void multiply_pairs(const char *const left[2], const char *right, uint16_
         l[i] = lefts_of(&sums[i], a, p.each);
         make_sums(&l[i], p.each);
     }
+    next.each = (2 * next.bytes / (groups * PRODUCTS * (BLOCKS / TILE_BLOCKS) * pairs) / p.each + 1) * p.each;
     for (size_t g = 0; g < groups; g++, z += GROUP) {
         for (size_t k = 0; k < PRODUCTS; k++)
             for (size_t b = 0; b < BLOCKS; b += TILE_BLOCKS, right += TILE_BLOCKS * block_bytes(p))
@@ -173,10 +173,10 @@ static void multiply_halved(const void *left, const void *right, uint16_t *z, si
     for (size_t part = 0; cols && part < p.count; part += 2, r += cols / GROUP * group_bytes(p))
         for (size_t i = i0; i < i1; i += ROWS) {
             const char *l[2];
-            struct ahead next = { .step = p.each * PQ_LEFT_QUAD + PQ_SUMS };
+            struct ahead next = { .bytes = 2 * PAIRS * (p.each * PQ_LEFT_QUAD + PQ_SUMS) };
             for (size_t k = 0; k < 2; k++) {
                 l[k] = (const char *)left + pq_part_begin(p, part + k, i / PQ_PANEL_ROWS, panels, PQ_LEFT_QUAD);
-                next.part[k] = (uintptr_t)l[k] + 2 * PAIRS * next.step;
+                next.part[k] = (uintptr_t)l[k] + next.bytes;
             }
             multiply_pairs(l, r, z + i * z_stride, pq_gemm16_least(i1 - i, ROWS), p, cols / GROUP, z_stride, next);
         }

@@ -7,9 +7,7 @@
  *   tile_block(...)                  a panel times one block
  *   tile_half(...)                   a panel times the first 8 columns of a block
  *
- * l, r: a part of `quads` quads of both operands. The result goes to t, 8 rows of PQ_TILE_COLS numbers, 64-byte aligned.
- * `soon` is fetched beside the work, as many bytes as a panel's quads have, and less near what lies behind it; it may be
- * past the end of memory, so it is no pointer. */
+ * l, r: a part of `quads` quads of both operands. The result goes to t, 8 rows of PQ_TILE_COLS numbers, 64-byte aligned. */
 #ifndef PQ_GEMM16_QUADS_H
 #define PQ_GEMM16_QUADS_H
 
@@ -53,7 +51,7 @@ static void multiply_panels(const char *left, size_t quads, struct pq_operand r,
         const size_t rows = pq_gemm16_least(i1 - i, PQ_PANEL_ROWS);
         pq_gemm16_fetch(z + i * z_stride, z_stride, rows, cols);
         (cols > PQ_BLOCK_COLS ? tile_full : cols > PQ_BLOCK_COLS / 2 ? tile_block : tile_half)
-            (t, l, r, quads, (uintptr_t)l.quads + TILE_AHEAD);
+            (t, l, r, quads, (struct pq_fetch){ (uintptr_t)l.quads + TILE_AHEAD, PQ_LEFT_QUAD, false });
         add_tile(z + i * z_stride, z_stride, t, rows, cols);
     }
 }

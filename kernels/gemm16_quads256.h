@@ -2,9 +2,9 @@
  *
  * The loops over quads are assembler, because compilers spill accumulators or read operands twice. Registers: c0 to c7
  * accumulators, 8 to 11 the right operand's quad, the others a row's pairs and their sums with it. `i` runs from minus
- * half of the length of the left part up to 0, l and r point at the ends. What is needed `soon` is fetched meanwhile, as
- * many bytes a quad as `step` says: evenly, lest the machine's queue of misses fills up (a tenth of the time at 16
- * columns); and into the second cache what comes later (another 7 % there on a Zen 4 core). */
+ * half of the length of the left part up to 0, l and r point at the ends. What is needed soon is fetched evenly, lest the
+ * machine's queue of misses fills up (a tenth of the time at 16 columns); and into the second cache what comes later
+ * (another 7 % there on a Zen 4 core). */
 #ifndef PQ_GEMM16_QUADS256_H
 #define PQ_GEMM16_QUADS256_H
 
@@ -12,9 +12,9 @@
 
 enum { TILE_BLOCKS = 1, TILE_AHEAD = PQ_PART_QUADS * PQ_LEFT_QUAD + PQ_SUMS /* a panel: its rows go by twice */ };
 
-#define TILE_LOOP(step, body) \
+#define TILE_LOOP(body) \
     ".p2align 6\n1:\n\t" \
-    "prefetcht0 (%[soon], %[i], " #step " / 32)\n\tprefetcht1 4096(%[soon], %[i], " #step " / 32)\n\t" body \
+    "prefetcht0 (%[at])\n\tprefetcht1 4096(%[at])\n\tadd %[step], %[at]\n\t" body \
     "add $32, %[i]\n\tjnz 1b"
 
 #define TILE_ROW_2(row, c0, c1) \
@@ -30,30 +30,28 @@ enum { TILE_BLOCKS = 1, TILE_AHEAD = PQ_PART_QUADS * PQ_LEFT_QUAD + PQ_SUMS /* a
     "vpmaddwd %%ymm" #a ", %%ymm" #b ", %%ymm" #a "\n\tvpaddd %%ymm" #a ", %[" #c "], %[" #c "]\n\t"
 
 #define TILE_OPERANDS \
-    : [i] "+&r"(i), [c0] "+x"(c[0]), [c1] "+x"(c[1]), [c2] "+x"(c[2]), [c3] "+x"(c[3]), [c4] "+x"(c[4]), \
+    : [i] "+&r"(i), [at] "+&r"(soon.at), [c0] "+x"(c[0]), [c1] "+x"(c[1]), [c2] "+x"(c[2]), [c3] "+x"(c[3]), [c4] "+x"(c[4]), \
       [c5] "+x"(c[5]), [c6] "+x"(c[6]), [c7] "+x"(c[7]) \
-    : [l] "r"(l + quads * PQ_LEFT_QUAD), [r] "r"(r + quads * PQ_RIGHT_QUAD), [soon] "r"(soon) \
+    : [l] "r"(l + quads * PQ_LEFT_QUAD), [r] "r"(r + quads * PQ_RIGHT_QUAD), [step] "r"(soon.step) \
     : "cc", "memory", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
 /* c[4][2] += 4 rows times 16 columns. l: the first row in its panel. */
-static void loop_4x16(__m256i c[8], const char *l, const char *r, size_t quads, uintptr_t soon)
+static void loop_4x16(__m256i c[8], const char *l, const char *r, size_t quads, struct pq_fetch soon)
 {
     size_t i = 0 - quads * PQ_LEFT_QUAD / 2;
-    soon += quads * PQ_LEFT_QUAD / 2;
     __asm__ volatile(
-        TILE_LOOP(32, "vmovdqa (%[r], %[i], 4), %%ymm8\n\tvmovdqa 32(%[r], %[i], 4), %%ymm9\n\t"
+        TILE_LOOP("vmovdqa (%[r], %[i], 4), %%ymm8\n\tvmovdqa 32(%[r], %[i], 4), %%ymm9\n\t"
              "vmovdqa 64(%[r], %[i], 4), %%ymm10\n\tvmovdqa 96(%[r], %[i], 4), %%ymm11\n\t"
              TILE_ROW_2(0, c0, c1) TILE_ROW_2(1, c2, c3) TILE_ROW_2(2, c4, c5) TILE_ROW_2(3, c6, c7))
         TILE_OPERANDS);
 }
 
 /* c[8] += 8 rows times the first 8 columns of a block. */
-static void loop_8x8(__m256i c[8], const char *l, const char *r, size_t quads, uintptr_t soon)
+static void loop_8x8(__m256i c[8], const char *l, const char *r, size_t quads, struct pq_fetch soon)
 {
     size_t i = 0 - quads * PQ_LEFT_QUAD / 2;
-    soon += quads * PQ_LEFT_QUAD;
     __asm__ volatile(
-        TILE_LOOP(64, "vmovdqa (%[r], %[i], 4), %%ymm8\n\tvmovdqa 64(%[r], %[i], 4), %%ymm10\n\t"
+        TILE_LOOP("vmovdqa (%[r], %[i], 4), %%ymm8\n\tvmovdqa 64(%[r], %[i], 4), %%ymm10\n\t"
              TILE_ROW_1(0, c0, 12, 13) TILE_ROW_1(1, c1, 14, 15) TILE_ROW_1(2, c2, 9, 11) TILE_ROW_1(3, c3, 12, 13)
              TILE_ROW_1(4, c4, 14, 15) TILE_ROW_1(5, c5, 9, 11) TILE_ROW_1(6, c6, 12, 13) TILE_ROW_1(7, c7, 14, 15))
         TILE_OPERANDS);
@@ -67,10 +65,11 @@ static void put_narrow(uint16_t *t, __m256i a, __m256i b)
     _mm256_store_si256((void *)t, _mm256_permute4x64_epi64(both, 0xd8));
 }
 
-static void tile_block(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
+static void tile_block(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon)
 {
     const __m256i own[2] = { _mm256_load_si256((const void *)r.sums), _mm256_load_si256((const void *)(r.sums + 8)) };
-    for (size_t i = 0; i < PQ_PANEL_ROWS; i += 4, soon += quads * PQ_LEFT_QUAD / 2) {
+    soon.step = (soon.step + 1) / 2; /* in two loops */
+    for (size_t i = 0; i < PQ_PANEL_ROWS; i += 4, soon.at += quads * soon.step) {
         __m256i c[8];
         for (size_t k = 0; k < 8; k++)
             c[k] = _mm256_sub_epi32(_mm256_set1_epi32((int)(0u - l.sums[i + k / 2])), own[k % 2]);
@@ -80,7 +79,7 @@ static void tile_block(uint16_t *t, struct pq_operand l, struct pq_operand r, si
     }
 }
 
-static void tile_half(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
+static void tile_half(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon)
 {
     const __m256i own = _mm256_load_si256((const void *)r.sums);
     __m256i c[8];
@@ -91,7 +90,7 @@ static void tile_half(uint16_t *t, struct pq_operand l, struct pq_operand r, siz
         put_narrow(t, c[k], c[k]);
 }
 
-static void tile_full(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
+static void tile_full(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon)
 {
     tile_block(t, l, r, quads, soon);
 }

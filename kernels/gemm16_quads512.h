@@ -32,8 +32,8 @@ enum { TILE_BLOCKS = 2, TILE_AHEAD = 2560 /* with a panel, 6208, 16 columns took
 
 /* cache: "t0", the nearest, or "t1", the second. FAR: what comes later goes to the second one, lest it come too late (7 %
  * of the time at 16 columns, 12 % at 8). */
-#define FAR "prefetcht1 4096(%[f])\n\t"
-#define QLOOP(cache) LOOP "prefetch" cache " (%[f])\n\tadd $64, %[f]\n\t"
+#define FAR "prefetcht1 4096(%[at])\n\t"
+#define QLOOP(cache) LOOP "prefetch" cache " (%[at])\n\tadd %[step], %[at]\n\t"
 #define QNEXT "add $64, %[l]\n\tadd $128, %[r]\n\tdec %[q]\n\tjnz 1b\n\t"
 
 /* Accumulators begin with minus the sums of the row's and of the column's own products. */
@@ -58,8 +58,8 @@ enum { TILE_BLOCKS = 2, TILE_AHEAD = 2560 /* with a panel, 6208, 16 columns took
     PUT_LOW(v, 0, 0) PUT_LOW(v, 1, 64) PUT_LOW(v, 2, 128) PUT_LOW(v, 3, 192) PUT_LOW(v, 4, 256) PUT_LOW(v, 5, 320)  \
     PUT_LOW(v, 6, 384) PUT_LOW(v, 7, 448)
 
-#define QUAD_OUTPUTS : [l] "+&r"(l.quads), [r] "+&r"(r.quads), [q] "+&r"(quads), [f] "+&r"(soon)
-#define QUAD_INPUTS [t] "r"(t), [ls] "r"(l.sums), [rs] "r"(r.sums), [s] "r"(next)
+#define QUAD_OUTPUTS : [l] "+&r"(l.quads), [r] "+&r"(r.quads), [q] "+&r"(quads), [at] "+&r"(soon.at)
+#define QUAD_INPUTS [step] "r"(soon.step), [t] "r"(t), [ls] "r"(l.sums), [rs] "r"(r.sums), [s] "r"(next)
 #define QUAD_OPERANDS QUAD_OUTPUTS : QUAD_INPUTS : CLOBBERS
 
 /* beside: what a loop does besides, with registers 28 to 31, of which 31 begins as zero */
@@ -71,13 +71,16 @@ enum { TILE_BLOCKS = 2, TILE_AHEAD = 2560 /* with a panel, 6208, 16 columns took
     QNEXT                                                                                                           \
     PUT_ROWS2(zmm, 32)
 
-static void tile_full(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
+static void tile_full(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon)
 {
     const size_t next = quads * PQ_RIGHT_QUAD + PQ_SUMS;
-    __asm__ volatile(TILE_FULL("t0", FAR) QUAD_OPERANDS);
+    if (soon.later)
+        __asm__ volatile(TILE_FULL("t1", "") QUAD_OPERANDS);
+    else
+        __asm__ volatile(TILE_FULL("t0", FAR) QUAD_OPERANDS);
 }
 
-static void tile_block(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
+static void tile_block(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon)
 {
     const size_t next = 32; /* its other 8 columns */
     __asm__ volatile(OWN(ymm, "(%[rs])", 20) OWN(ymm, "(%[rs],%[s])", 21) BEGIN_16(ymm, 8)
@@ -90,7 +93,7 @@ static void tile_block(uint16_t *t, struct pq_operand l, struct pq_operand r, si
                      QUAD_OPERANDS);
 }
 
-static void tile_half(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon)
+static void tile_half(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon)
 {
     const size_t next = 0; /* no other columns */
     __asm__ volatile(OWN(ymm, "(%[rs],%[s])", 20) BEGIN_8(ymm, 8)

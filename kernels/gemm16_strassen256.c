@@ -82,7 +82,7 @@ static void make_sums(const struct lefts *l, size_t quads)
         _mm256_store_si256((void *)(l->sum[k].to + quads * PQ_LEFT_QUAD), products[k]);
 }
 
-static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon,
+static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon,
                          struct sum sum)
 {
     (void)sum; /* made already */

@@ -17,8 +17,7 @@ static void make_sums(const struct lefts *l, size_t quads)
 }
 
 /* tile_full that makes a sum of left operands besides. a, b, d: bytes from the tile's left operand to the sum's and to its
- * place; its rows' sums of products gather in ymm31. The panels that are
- * fetched beside these tiles are for the next block's: in the nearest cache they would push the right operand out. */
+ * place; its rows' sums of products gather in ymm31. */
 #define SUM(op)                                                                                                     \
     "vmovdqa64 (%[l],%[a]), %%ymm28\n\tvmovdqa64 32(%[l],%[a]), %%ymm29\n\t"                                        \
     op " (%[l],%[b]), %%ymm28, %%ymm28\n\t" op " 32(%[l],%[b]), %%ymm29, %%ymm29\n\t"                               \
@@ -29,7 +28,7 @@ static void make_sums(const struct lefts *l, size_t quads)
                      : QUAD_INPUTS, [a] "r"(sum.a - l.quads), [b] "r"(sum.b - l.quads), [d] "r"(sum.to - l.quads)   \
                      : CLOBBERS)
 
-static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, uintptr_t soon,
+static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon,
                          struct sum sum)
 {
     const size_t next = quads * PQ_RIGHT_QUAD + PQ_SUMS;

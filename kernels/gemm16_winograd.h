@@ -16,6 +16,7 @@
 #include "gemm16_pack.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 
 enum {
     PQ_PART_QUADS = 96,    /* most of a part: 12 KiB of a block of the right operand, for the L1 cache */
@@ -53,6 +54,10 @@ void pq_part_complete(char *packed, size_t depth, size_t quad);
 
 /* A part of a panel, or of a block, and its sums of products. */
 struct pq_operand { const char *quads; const uint32_t *sums; };
+
+/* What a tile fetches beside its work: from `at` on so many bytes for each quad. later: many tiles later it is needed. May
+ * be past the end of memory, so `at` is no pointer. */
+struct pq_fetch { uintptr_t at; size_t step; bool later; };
 
 static inline struct pq_operand pq_operand_at(const char *at, size_t quads, size_t quad)
 {
