@@ -41,7 +41,7 @@ static const struct pq_gemm16 variants[] = { /* best last */
       pq_gemm16_strassen_multiply, false },
     { "strassen512", pq_cpu_avx512vnni, pq_cpu_adds_apart, PQ_PANEL_ROWS,
       pq_gemm16_winograd_left_bytes, pq_gemm16_winograd_left_pack, pq_gemm16_strassen256_right_bytes,
-      pq_gemm16_strassen256_right_pack, pq_gemm16_strassen512_multiply, true },
+      pq_gemm16_strassen512_right_pack, pq_gemm16_strassen512_multiply, true },
     { "amx", pq_cpu_amx, NULL, 16,
       pq_gemm16_amx_left_bytes, pq_gemm16_amx_left_pack, pq_gemm16_amx_right_bytes, pq_gemm16_amx_right_pack,
       pq_gemm16_amx_multiply, false },

@@ -1,8 +1,8 @@
 /* The product mod 2^16 by one level of Strassen's algorithm over the tiles of gemm16_quads.h: seven products of halves in
  * place of eight, each with half of the multiplications. Exact like everything in the ring: bit for bit the definition's.
  * gemm16_strassen.c has the algorithm, its sources and the table of its products, sums and halves, which are the same
- * here: neighbouring panels, two neighbouring parts of the depth, groups of 64 columns. Private to gemm16_strassen256.c,
- * which packs the right operand, and gemm16_strassen512.c.
+ * here: neighbouring panels, two neighbouring parts of the depth, groups of 64 columns. Private to gemm16_strassen256.c
+ * and gemm16_strassen512.c.
  *
  * The left operand is packed as gemm16_winograd.c does. Its four sums are made in the cache, for PAIRS pairs of panels at
  * a time. The right operand, made when it is packed:
@@ -14,6 +14,7 @@
 #define PQ_GEMM16_HALVES_H
 
 #include "gemm16_quads.h"
+#include "gemm16_variants.h"
 
 #include <stdbool.h>
 
@@ -50,6 +51,24 @@ static size_t grouped_bytes(size_t depth, size_t m)
     return p.count / 2 * (grouped(depth, m) / GROUP) * group_bytes(p);
 }
 
+/* What the including file defines: packs one block of each product, columns [0, 16) of both halves of a group, with its
+ * sums of products. dst: the block of product 0, from which those of the others are BLOCKS blocks apart; src: the group's
+ * first row and the block's first column. */
+static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t row_stride);
+
+/* See struct pq_gemm16. */
+static void pack_right(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride)
+{
+    const struct pq_parts p = pq_parts_of(depth);
+    const size_t cols = grouped(depth, m);
+    char *to = dst;
+    for (size_t part = 0; cols && part < p.count; part += 2)
+        for (size_t j = 0; j < cols; j += GROUP, to += group_bytes(p))
+            for (size_t b = 0; b < BLOCKS; b++)
+                pack_block(to + b * block_bytes(p), src + 4 * part * p.each * row_stride + j + b * PQ_BLOCK_COLS, p, row_stride);
+    pq_gemm16_winograd_right_pack(to, src + cols, depth, m - cols, row_stride);
+}
+
 /* to = a + b or a - b: a panel's part, followed by its rows' sums of products like every operand. */
 struct sum { char *to; const char *a, *b; bool minus; };
 
@@ -59,7 +78,7 @@ struct lefts { struct pq_operand of[PRODUCTS]; struct sum sum[SUMS]; };
 
 struct sums { _Alignas(64) char of[SUMS][PART_BYTES + PQ_SUMS]; };
 
-/* What the including file defines: it makes the sums of a pair of panels at once, before its products, or one beside each
+/* Also the including file's: it makes the sums of a pair of panels at once, before its products, or one beside each
  * of the first SUMS tiles of each pair, those of the first group's products 0 to 3. */
 static void make_sums(const struct lefts *l, size_t quads);
 static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon,
@@ -162,7 +181,7 @@ static void multiply_pairs(const char *const left[2], const char *right, uint16_
     }
 }
 
-/* See struct pq_gemm16; the left operand as gemm16_winograd.c packs it, the right one as gemm16_strassen256.c does. */
+/* See struct pq_gemm16; the left operand as gemm16_winograd.c packs it. */
 static void multiply_halved(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n, size_t depth,
                             size_t m, size_t z_stride)
 {

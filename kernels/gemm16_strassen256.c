@@ -1,10 +1,9 @@
-/* One level of Strassen's algorithm (gemm16_halves.h) by AVX2, and the packing of the right operand for all vectors. */
+/* One level of Strassen's algorithm over Winograd's inner product (gemm16_halves.h) by AVX2. */
 #if defined(__x86_64__)
 
 #include "gemm16_quads256.h"
 
 #include "gemm16_halves.h"
-#include "gemm16_variants.h"
 
 size_t pq_gemm16_strassen256_right_bytes(size_t depth, size_t m)
 {
@@ -19,7 +18,6 @@ static void subtract(char *dst, const char *a, const char *b, size_t bytes)
                                                                _mm256_load_si256((const void *)(b + i))));
 }
 
-/* One block of each product: columns [0, 16) of each half of the group; src: rows of both parts, from there on. */
 static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t row_stride)
 {
     const size_t depth = 4 * p.each, bytes = p.each * PQ_RIGHT_QUAD, next = BLOCKS * block_bytes(p);
@@ -41,14 +39,7 @@ static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t
 
 void pq_gemm16_strassen256_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride)
 {
-    const struct pq_parts p = pq_parts_of(depth);
-    const size_t cols = grouped(depth, m);
-    char *to = dst;
-    for (size_t part = 0; cols && part < p.count; part += 2)
-        for (size_t j = 0; j < cols; j += GROUP, to += group_bytes(p))
-            for (size_t b = 0; b < BLOCKS; b++)
-                pack_block(to + b * block_bytes(p), src + 4 * part * p.each * row_stride + j + b * PQ_BLOCK_COLS, p, row_stride);
-    pq_gemm16_winograd_right_pack(to, src + cols, depth, m - cols, row_stride);
+    pack_right(dst, src, depth, m, row_stride);
 }
 
 static __m256i load(const char *from)

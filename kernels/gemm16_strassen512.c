@@ -8,7 +8,47 @@
 #include "gemm16_quads512.h"
 
 #include "gemm16_halves.h"
-#include "gemm16_variants.h"
+
+/* Two neighbouring rows of 16 columns as pairs. */
+static __m512i pairs(const uint16_t *src, size_t row_stride)
+{
+    const __m512i even = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)src));
+    const __m512i odd = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(src + row_stride)));
+    return _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
+}
+
+static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t row_stride)
+{
+    const size_t next = BLOCKS * block_bytes(p), below = 4 * p.each * row_stride;
+    __m512i products[PRODUCTS];
+    for (size_t k = 0; k < PRODUCTS; k++)
+        products[k] = _mm512_setzero_si512();
+    for (size_t q = 0; q < p.each; q++, src += 4 * row_stride, dst += PQ_RIGHT_QUAD) {
+        __m512i v[2][PRODUCTS]; /* of the quad's even and odd pair */
+        for (size_t h = 0; h < 2; h++) {
+            const uint16_t *at = src + 2 * h * row_stride;
+            const __m512i b11 = pairs(at, row_stride), b12 = pairs(at + PQ_TILE_COLS, row_stride);
+            v[h][0] = b11;
+            v[h][1] = pairs(at + below, row_stride);                /* B21 */
+            v[h][5] = pairs(at + below + PQ_TILE_COLS, row_stride); /* B22 */
+            v[h][3] = _mm512_sub_epi16(b12, b11);                   /* T1 */
+            v[h][4] = _mm512_sub_epi16(v[h][5], v[h][3]);           /* T2 */
+            v[h][2] = _mm512_sub_epi16(v[h][4], v[h][1]);           /* T4 */
+            v[h][6] = _mm512_sub_epi16(v[h][5], b12);               /* T3 */
+            for (size_t k = 0; k < PRODUCTS; k++)
+                _mm512_store_si512((void *)(dst + k * next + h * PQ_RIGHT_QUAD / 2), v[h][k]);
+        }
+        for (size_t k = 0; k < PRODUCTS; k++)
+            products[k] = _mm512_dpwssd_epi32(products[k], v[0][k], v[1][k]);
+    }
+    for (size_t k = 0; k < PRODUCTS; k++)
+        _mm512_store_si512((void *)(dst + k * next), products[k]);
+}
+
+void pq_gemm16_strassen512_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride)
+{
+    pack_right(dst, src, depth, m, row_stride);
+}
 
 static void make_sums(const struct lefts *l, size_t quads)
 {

@@ -40,6 +40,7 @@ void pq_gemm16_strassen256_multiply(const void *left, const void *right, uint16_
                                     size_t depth, size_t m, size_t z_stride);
 
 /* gemm16_strassen512.c: operands as strassen256's. */
+void pq_gemm16_strassen512_right_pack(void *dst, const uint16_t *src, size_t depth, size_t m, size_t row_stride);
 void pq_gemm16_strassen512_multiply(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n,
                                     size_t depth, size_t m, size_t z_stride);
 
