@@ -63,15 +63,14 @@ static void make_sums(const struct lefts *l, size_t quads)
     op " (%[l],%[b]), %%ymm28, %%ymm28\n\t" op " 32(%[l],%[b]), %%ymm29, %%ymm29\n\t"                               \
     "vmovdqa64 %%ymm28, (%[l],%[d])\n\tvmovdqa64 %%ymm29, 32(%[l],%[d])\n\tvpdpwssd %%ymm29, %%ymm28, %%ymm31\n\t"
 #define TILE_AND_SUM(op)                                                                                            \
-    __asm__ volatile(TILE_FULL("t1", SUM(op)) "vmovdqa64 %%ymm31, (%[l],%[d])\n\t"                                        \
-                     QUAD_OUTPUTS                                                                                   \
-                     : QUAD_INPUTS, [a] "r"(sum.a - l.quads), [b] "r"(sum.b - l.quads), [d] "r"(sum.to - l.quads)   \
-                     : CLOBBERS)
+    __asm__ volatile(TILE_FULL("t1", SUM(op)) "vmovdqa64 %%ymm31, (%[l],%[d])\n\t"                                  \
+                     QUAD_OUTPUTS : QUAD_INPUTS, [a] "r"(a), [b] "r"(b), [d] "r"(d) : CLOBBERS)
 
 static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon,
                          struct sum sum)
 {
     const size_t next = quads * PQ_RIGHT_QUAD + PQ_SUMS;
+    const uintptr_t at = (uintptr_t)l.quads, a = (uintptr_t)sum.a - at, b = (uintptr_t)sum.b - at, d = (uintptr_t)sum.to - at;
     if (sum.minus)
         TILE_AND_SUM("vpsubw");
     else
