@@ -13,7 +13,7 @@ static bool always(void)
     return true;
 }
 
-static const struct pq_gemm16 variants[] = { /* best last */
+static const struct pq_gemm16 variants[] = { /* the best of those that suit the machine last */
     { "ref", always, NULL, 1,
       pq_gemm16_ref_bytes, pq_gemm16_ref_left_pack, pq_gemm16_ref_bytes, pq_gemm16_ref_right_pack,
       pq_gemm16_ref_multiply, false },

@@ -20,7 +20,7 @@ struct pq_gemm16 {
     const char *name; /* "ref", "blas", "avx2", "winograd", "strassen256", "avx512bw", "avx512vnni", "strassen",
                        * "strassen512", "amx" */
     bool (*usable)(void); /* CPU and operating system both support it */
-    bool (*suits)(void);  /* where it can be used, it is faster than those before it; NULL: everywhere */
+    bool (*suits)(void);  /* is it faster here than those before it? NULL: yes, wherever it can be used */
 
     /* Bytes of a packed left operand of n rows, and packing. Element (i,k) is src[i*row_stride + k*col_stride].
      * dst is 64-byte aligned. Packed rows come in panels of row_block rows, so that a thread or a caller can
@@ -45,7 +45,8 @@ struct pq_gemm16 {
 void pq_gemm16_ref(uint16_t *z, size_t z_stride, const uint16_t *l, size_t l_row, size_t l_col, const uint16_t *r,
                    size_t r_row, size_t n, size_t depth, size_t m);
 
-/* All variants that were built, the reference first, best last; terminated by name == NULL. */
+/* All variants that were built, the reference first, the best of those that suit the machine last; terminated by
+ * name == NULL. */
 const struct pq_gemm16 *pq_gemm16_variants(void);
 
 /* The last variant that is usable and suits the machine, or the usable one called `forced` if that is not NULL.

@@ -8,7 +8,6 @@
         "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31"
 
 #define LOAD(from, b) "vmovdqa64 " from ", %%zmm" #b "\n\t"
-#define LOAD_256(from, b) "vmovdqa64 " from ", %%ymm" #b "\n\t"
 
 /* Where a loop over the depth begins: a cache line, or its speed would depend on where the linker puts it. */
 #define LOOP ".p2align 6\n1:\n\t"

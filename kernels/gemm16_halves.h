@@ -2,7 +2,7 @@
  * place of eight, each with half of the multiplications. Exact like everything in the ring: bit for bit the definition's.
  * gemm16_strassen.c has the algorithm, its sources and the table of its products, sums and halves, which are the same
  * here: neighbouring panels, two neighbouring parts of the depth, groups of 64 columns. Private to gemm16_strassen256.c
- * and gemm16_strassen512.c.
+ * and gemm16_strassen512.c, which include gemm16_quads256.h or gemm16_quads512.h before.
  *
  * The left operand is packed as gemm16_winograd.c does. Its four sums are made in the cache, for PAIRS pairs of panels at
  * a time. The right operand, made when it is packed:
@@ -23,7 +23,7 @@ enum {
     PRODUCTS = 7,
     SUMS = 4,
     BLOCKS = 2, /* of 16 columns in half a group */
-    PAIRS = 4,  /* pairs of panels whose sums (98 KB) lie in the L2 cache at a time */
+    PAIRS = 4,  /* pairs of panels whose sums (97 KiB) lie in the L2 cache at a time */
     PART_BYTES = PQ_PART_QUADS * PQ_LEFT_QUAD
 };
 
@@ -65,7 +65,8 @@ static void pack_right(void *dst, const uint16_t *src, size_t depth, size_t m, s
     for (size_t part = 0; cols && part < p.count; part += 2)
         for (size_t j = 0; j < cols; j += GROUP, to += group_bytes(p))
             for (size_t b = 0; b < BLOCKS; b++)
-                pack_block(to + b * block_bytes(p), src + 4 * part * p.each * row_stride + j + b * PQ_BLOCK_COLS, p, row_stride);
+                pack_block(to + b * block_bytes(p), src + 4 * part * p.each * row_stride + j + b * PQ_BLOCK_COLS, p,
+                           row_stride);
     pq_gemm16_winograd_right_pack(to, src + cols, depth, m - cols, row_stride);
 }
 
@@ -118,7 +119,7 @@ static void multiply_blocks(struct results *t, size_t product, size_t b, const s
                             struct pq_operand r, size_t quads, struct ahead *next, bool first_group)
 {
     for (size_t i = 0; i < pairs; i++) {
-        uint16_t *to = t->of[i][product][0] + b * PQ_BLOCK_COLS;
+        uint16_t *to = (uint16_t *)t->of[i][product] + b * PQ_BLOCK_COLS;
         const struct pq_fetch soon = fetch_next(next, quads);
         if (first_group && b == 0 && product < SUMS)
             tile_and_sum(to, l[i].of[product], r, quads, soon, l[i].sum[product]);
@@ -132,7 +133,8 @@ static void add_to(uint16_t *z, __m256i more)
     _mm256_storeu_si256((void *)z, _mm256_add_epi16(_mm256_loadu_si256((const void *)z), more));
 }
 
-/* The four quarters of a pair's result, from its seven products, added to z; rows: that there are, 16 at most. */
+/* The four quarters of a pair's result, from its seven products, added to z; rows: those that there are, of
+ * which it takes 16. */
 static void add_up(uint16_t *z, size_t z_stride, uint16_t (*t)[PQ_PANEL_ROWS][PQ_TILE_COLS], size_t rows)
 {
     for (size_t i = 0; i < pq_gemm16_least(rows, PQ_PANEL_ROWS); i++)
@@ -161,9 +163,9 @@ static void multiply_pairs(const char *const left[2], const char *right, uint16_
     struct lefts l[PAIRS];
     struct results t;
     const size_t panel = p.each * PQ_LEFT_QUAD + PQ_SUMS;
-    const size_t panels = pq_gemm16_ceil(rows, PQ_PANEL_ROWS), pairs = pq_gemm16_ceil(panels, 2);
+    const size_t panels = panels_of(rows), pairs = pq_gemm16_ceil(panels, 2);
     for (size_t i = 0; i < pairs; i++) {
-        const struct pq_operand nothing = { none, (const void *)(none + PART_BYTES) };
+        const struct pq_operand nothing = { none, none + PART_BYTES };
         struct pq_operand a[4] = { nothing, nothing, nothing, nothing };
         for (size_t k = 0; k < 4 && 2 * i + k / 2 < panels; k++)
             a[k] = pq_operand_at(left[k % 2] + (2 * i + k / 2) * panel, p.each, PQ_LEFT_QUAD);
@@ -187,15 +189,20 @@ static void multiply_halved(const void *left, const void *right, uint16_t *z, si
 {
     enum { ROWS = 2 * PAIRS * PQ_PANEL_ROWS };
     const struct pq_parts p = pq_parts_of(depth);
-    const size_t cols = grouped(depth, m), panels = pq_gemm16_ceil(n, PQ_PANEL_ROWS);
+    const size_t cols = grouped(depth, m), panels = panels_of(n);
     const char *r = right;
     for (size_t part = 0; cols && part < p.count; part += 2, r += cols / GROUP * group_bytes(p))
         for (size_t i = i0; i < i1; i += ROWS) {
+            /* After the last rows those of the next two parts; after these what lies behind the operand: often the next
+             * slice of a deep one (weights.h). Parts are equally long here. */
+            const bool last = i1 - i <= ROWS;
+            const size_t panel = p.each * PQ_LEFT_QUAD + PQ_SUMS, at = i / PQ_PANEL_ROWS;
+            const size_t soon = last ? 2 * panels + i0 / PQ_PANEL_ROWS : at + 2 * PAIRS;
             const char *l[2];
-            struct ahead next = { .bytes = 2 * PAIRS * (p.each * PQ_LEFT_QUAD + PQ_SUMS) };
+            struct ahead next = { .bytes = 2 * PAIRS * panel };
             for (size_t k = 0; k < 2; k++) {
-                l[k] = (const char *)left + pq_part_begin(p, part + k, i / PQ_PANEL_ROWS, panels, PQ_LEFT_QUAD);
-                next.part[k] = (uintptr_t)l[k] + next.bytes;
+                l[k] = (const char *)left + ((part + k) * panels + at) * panel;
+                next.part[k] = (uintptr_t)left + ((part + k) * panels + soon) * panel;
             }
             multiply_pairs(l, r, z + i * z_stride, pq_gemm16_least(i1 - i, ROWS), p, cols / GROUP, z_stride, next);
         }

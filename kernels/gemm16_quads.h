@@ -2,12 +2,12 @@
  * header, from gemm16_quads256.h or gemm16_quads512.h, according to the vectors that it is compiled for:
  *
  *   TILE_BLOCKS                      blocks of columns that the widest tile has: 1 or 2
- *   TILE_AHEAD                       so many bytes ahead the left operand is best fetched, when it comes from memory
+ *   tile_ahead(quads)                so many bytes ahead the left operand is best fetched, when it comes from memory
  *   tile_full(t, l, r, quads, soon)  a panel times so many neighbouring blocks, r being the first of them
  *   tile_block(...)                  a panel times one block
  *   tile_half(...)                   a panel times the first 8 columns of a block
  *
- * l, r: a part of `quads` quads of both operands. The result goes to t, 8 rows of PQ_TILE_COLS numbers, 64-byte aligned. */
+ * l, r: a part of `quads` quads of both operands. The result goes to t, 8 rows of PQ_TILE_COLS numbers, 32-byte aligned. */
 #ifndef PQ_GEMM16_QUADS_H
 #define PQ_GEMM16_QUADS_H
 
@@ -51,7 +51,7 @@ static void multiply_panels(const char *left, size_t quads, struct pq_operand r,
         const size_t rows = pq_gemm16_least(i1 - i, PQ_PANEL_ROWS);
         pq_gemm16_fetch(z + i * z_stride, z_stride, rows, cols);
         (cols > PQ_BLOCK_COLS ? tile_full : cols > PQ_BLOCK_COLS / 2 ? tile_block : tile_half)
-            (t, l, r, quads, (struct pq_fetch){ (uintptr_t)l.quads + TILE_AHEAD, PQ_LEFT_QUAD, false });
+            (t, l, r, quads, (struct pq_fetch){ (uintptr_t)l.quads + tile_ahead(quads), PQ_LEFT_QUAD, false });
         add_tile(z + i * z_stride, z_stride, t, rows, cols);
     }
 }
@@ -71,7 +71,7 @@ static void multiply(const void *left, const void *right, uint16_t *z, size_t i0
                 multiply_panels(l, pq_part_quads(p, part), r, z + j, i, pq_gemm16_least(i1, i + ROWS), cols, z_stride);
             }
     }
-    _mm256_zeroupper(); /* the tiles are assembler: the compiler does not know that upper halves are in use */
+    _mm256_zeroupper(); /* the tiles are assembler: not every compiler knows that upper halves are in use */
 }
 
 #endif

@@ -1,7 +1,8 @@
 /* The tiles of gemm16_quads.h for AVX-512 with VNNI. Private to gemm16_strassen512.c.
  *
  * A quad costs a row and a vector of columns two vpaddw and one vpdpwssd. Registers: 0 to 15 accumulators, 16 to 19 the
- * right operand's quad (even and odd pairs of two vectors), 20 to 27 a row's pairs and their sums with it. Assembler for
+ * right operand's quad (even and odd pairs of two vectors), 20 to 27 a row's pairs and their sums with it (in
+ * tile_half to 31). Assembler for
  * the reason that gemm16_tiles512.h gives, whose tile of 8 x 2 vectors this is; with one block of columns its vectors
  * would each need a row's pairs loaded for itself, more than a core can load, so those tiles have vectors of 256 bits. */
 #ifndef PQ_GEMM16_QUADS512_H
@@ -10,17 +11,25 @@
 #include "gemm16_asm512.h"
 #include "gemm16_winograd.h"
 
-enum { TILE_BLOCKS = 2, TILE_AHEAD = 2560 /* with a panel, 6208, 16 columns took 7 % longer, 32 columns 6 % */ };
+enum { TILE_BLOCKS = 2 };
+
+static size_t tile_ahead(size_t quads)
+{
+    (void)quads;
+    return 2560; /* with a panel, 6208, 16 columns took 7 % longer, 32 columns 6 % */
+}
+
+#define LOAD_256(from, b) "vmovdqa64 " from ", %%ymm" #b "\n\t"
 
 /* Row `row`: its even and odd pair in all lanes of a and b, then their sums with the columns' other pairs; v: zmm or ymm. */
-#define PAIRS_OF(v, row, a, b)                                                                                      \
+#define BROADCAST(v, row, a, b)                                                                                      \
     "vpbroadcastd 4*" #row "(%[l]), %%" #v #a "\n\tvpbroadcastd 32+4*" #row "(%[l]), %%" #v #b "\n\t"
 #define TIMES(v, even, odd, a, b, x, y, c)                                                                          \
     "vpaddw %%" #v #odd ", %%" #v #a ", %%" #v #x "\n\tvpaddw %%" #v #even ", %%" #v #b ", %%" #v #y "\n\t"         \
     "vpdpwssd %%" #v #x ", %%" #v #y ", %%" #v #c "\n\t"
 #define QROW2(v, row, a, b, x, y, c0, c1)                                                                           \
-    PAIRS_OF(v, row, a, b) TIMES(v, 16, 17, a, b, x, y, c0) TIMES(v, 18, 19, a, b, a, b, c1)
-#define QROW1(v, row, a, b, c) PAIRS_OF(v, row, a, b) TIMES(v, 16, 17, a, b, a, b, c)
+    BROADCAST(v, row, a, b) TIMES(v, 16, 17, a, b, x, y, c0) TIMES(v, 18, 19, a, b, a, b, c1)
+#define QROW1(v, row, a, b, c) BROADCAST(v, row, a, b) TIMES(v, 16, 17, a, b, a, b, c)
 
 #define QROWS2(v)                                                                                                   \
     QROW2(v, 0, 20, 21, 22, 23, 0, 1) QROW2(v, 1, 24, 25, 26, 27, 2, 3) QROW2(v, 2, 20, 21, 22, 23, 4, 5)           \
@@ -30,8 +39,8 @@ enum { TILE_BLOCKS = 2, TILE_AHEAD = 2560 /* with a panel, 6208, 16 columns took
     QROW1(v, 0, 20, 21, 0) QROW1(v, 1, 22, 23, 1) QROW1(v, 2, 24, 25, 2) QROW1(v, 3, 26, 27, 3)                     \
     QROW1(v, 4, 28, 29, 4) QROW1(v, 5, 30, 31, 5) QROW1(v, 6, 20, 21, 6) QROW1(v, 7, 22, 23, 7)
 
-/* cache: "t0", the nearest, or "t1", the second. FAR: what comes later goes to the second one, lest it come too late (7 %
- * of the time at 16 columns, 12 % at 8). */
+/* cache: "t0", the nearest, or "t1", the second. FAR: what is further ahead goes to the second one, lest it come too
+ * late (7 % of the time at 16 columns, 12 % at 8). */
 #define FAR "prefetcht1 4096(%[at])\n\t"
 #define QLOOP(cache) LOOP "prefetch" cache " (%[at])\n\tadd %[step], %[at]\n\t"
 #define QNEXT "add $64, %[l]\n\tadd $128, %[r]\n\tdec %[q]\n\tjnz 1b\n\t"

@@ -10,7 +10,7 @@
 #include "gemm16_halves.h"
 
 /* Two neighbouring rows of 16 columns as pairs. */
-static __m512i pairs(const uint16_t *src, size_t row_stride)
+static __m512i row_pairs(const uint16_t *src, size_t row_stride)
 {
     const __m512i even = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)src));
     const __m512i odd = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(src + row_stride)));
@@ -27,10 +27,10 @@ static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t
         __m512i v[2][PRODUCTS]; /* of the quad's even and odd pair */
         for (size_t h = 0; h < 2; h++) {
             const uint16_t *at = src + 2 * h * row_stride;
-            const __m512i b11 = pairs(at, row_stride), b12 = pairs(at + PQ_TILE_COLS, row_stride);
+            const __m512i b11 = row_pairs(at, row_stride), b12 = row_pairs(at + PQ_TILE_COLS, row_stride);
             v[h][0] = b11;
-            v[h][1] = pairs(at + below, row_stride);                /* B21 */
-            v[h][5] = pairs(at + below + PQ_TILE_COLS, row_stride); /* B22 */
+            v[h][1] = row_pairs(at + below, row_stride);                /* B21 */
+            v[h][5] = row_pairs(at + below + PQ_TILE_COLS, row_stride); /* B22 */
             v[h][3] = _mm512_sub_epi16(b12, b11);                   /* T1 */
             v[h][4] = _mm512_sub_epi16(v[h][5], v[h][3]);           /* T2 */
             v[h][2] = _mm512_sub_epi16(v[h][4], v[h][1]);           /* T4 */
@@ -70,7 +70,8 @@ static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, 
                          struct sum sum)
 {
     const size_t next = quads * PQ_RIGHT_QUAD + PQ_SUMS;
-    const uintptr_t at = (uintptr_t)l.quads, a = (uintptr_t)sum.a - at, b = (uintptr_t)sum.b - at, d = (uintptr_t)sum.to - at;
+    const uintptr_t at = (uintptr_t)l.quads, a = (uintptr_t)sum.a - at, b = (uintptr_t)sum.b - at,
+                    d = (uintptr_t)sum.to - at;
     if (sum.minus)
         TILE_AND_SUM("vpsubw");
     else

@@ -241,5 +241,5 @@ static void multiply(const void *left, const void *right, uint16_t *z, size_t i0
         multiply_wide(l, right, z + i0 * z_stride, i1 - i0, depth, m, z_stride);
     else if (m > 0)
         multiply_narrow(l, right, z + i0 * z_stride, i1 - i0, depth, m, z_stride);
-    _mm256_zeroupper(); /* the tiles are assembler: the compiler does not know that upper halves are in use */
+    _mm256_zeroupper(); /* the tiles are assembler: not every compiler knows that upper halves are in use */
 }

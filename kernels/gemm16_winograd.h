@@ -17,6 +17,7 @@
 
 #include <immintrin.h>
 #include <stdbool.h>
+#include <string.h>
 
 enum {
     PQ_PART_QUADS = 96,    /* most of a part: 12 KiB of a block of the right operand, for the L1 cache */
@@ -53,15 +54,24 @@ static inline size_t pq_parts_bytes(struct pq_parts p, size_t count, size_t quad
 void pq_part_complete(char *packed, size_t depth, size_t quad);
 
 /* A part of a panel, or of a block, and its sums of products. */
-struct pq_operand { const char *quads; const uint32_t *sums; };
+struct pq_operand { const char *quads, *sums; };
 
-/* What a tile fetches beside its work: from `at` on so many bytes for each quad. later: many tiles later it is needed. May
- * be past the end of memory, so `at` is no pointer. */
+/* Sum number i, 32 bits. */
+static inline uint32_t pq_operand_sum(struct pq_operand o, size_t i)
+{
+    uint32_t sum;
+    memcpy(&sum, o.sums + i * sizeof sum, sizeof sum);
+    return sum;
+}
+
+/* What a tile fetches beside its work: from `at` on so many bytes for each quad, of which it asks for one line: 64 at most.
+ * later: it is needed many tiles later, so it belongs into the second cache (heeded by tiles of full width). May be past the
+ * end of memory, so `at` is no pointer. */
 struct pq_fetch { uintptr_t at; size_t step; bool later; };
 
 static inline struct pq_operand pq_operand_at(const char *at, size_t quads, size_t quad)
 {
-    return (struct pq_operand){ at, (const void *)(at + quads * quad) };
+    return (struct pq_operand){ at, at + quads * quad };
 }
 
 /* Where part number `part` of panel or block number i of `count` begins. */

@@ -60,12 +60,6 @@ bool pq_cpu_avx512vnni(void)
     return has(leaf7_avx512, LEAF7_VNNI, STATE_AVX512);
 }
 
-bool pq_cpu_adds_apart(void)
-{
-    unsigned a, b, c, d;
-    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
-}
-
 /* Linux gives the state of tiles (8 KiB) only to processes that ask: Documentation/arch/x86/xstate.rst. */
 bool pq_cpu_amx(void)
 {
@@ -97,11 +91,6 @@ bool pq_cpu_vaes512(void)
 }
 
 bool pq_cpu_avx512vnni(void)
-{
-    return false;
-}
-
-bool pq_cpu_adds_apart(void)
 {
     return false;
 }

@@ -20,17 +20,19 @@ static inline bool pq_cpu_vbmi(void)
     return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw");
 }
 static inline bool pq_cpu_avx2(void) { return __builtin_cpu_supports("avx2"); }
+/* No feature: vectors are added in more units than multiply them. */
+static inline bool pq_cpu_adds_apart(void) { return __builtin_cpu_is("amd"); }
 #else
 static inline bool pq_cpu_bmi2(void) { return false; }
 static inline bool pq_cpu_vbmi(void) { return false; }
 static inline bool pq_cpu_avx2(void) { return false; }
+static inline bool pq_cpu_adds_apart(void) { return false; }
 #endif
 bool pq_cpu_aes(void);        /* AVX2 and AES */
 bool pq_cpu_vaes(void);       /* AVX2, AES, also in wide registers */
 bool pq_cpu_avx512bw(void);   /* F, BW, VL, DQ */
 bool pq_cpu_vaes512(void);    /* F, BW, VL, DQ, VBMI, and what pq_cpu_vaes asks for */
 bool pq_cpu_avx512vnni(void); /* F, BW, VL, DQ and VNNI */
-bool pq_cpu_adds_apart(void); /* vectors are added in more units than multiply them, whatever their width: AMD's Zen */
 bool pq_cpu_amx(void);        /* F, BW, VL, DQ, tiles of bytes; the first call asks the system for their state */
 
 /* Peak of exact 16-bit multiply-adds per second on this core, by the best instruction the machine has (tiles: three

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
 /* Does a kernel of rate a keep up with one of rate b, and is the line there when it does not? */

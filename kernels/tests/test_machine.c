@@ -45,7 +45,6 @@ static void features_agree_with_the_system(void **unused)
     assert_int_equal(pq_cpu_aes(), system_has(" avx2 ") && system_has(" aes "));
     assert_int_equal(pq_cpu_avx512bw(), __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"));
-    assert_int_equal(pq_cpu_adds_apart(), __builtin_cpu_is("amd") != 0);
     assert_int_equal(pq_cpu_avx512vnni(), pq_cpu_avx512bw() && __builtin_cpu_supports("avx512vnni"));
 #else
     assert_false(pq_cpu_avx2() || pq_cpu_aes());
