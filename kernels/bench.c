@@ -203,12 +203,12 @@ static bool chosen_is_fastest(FILE *out, struct rate rates[][SHAPES], const bool
 }
 
 /* P0's product of 1-bit weights (signs16.h), with the tables that it makes of the right operand each time. */
-struct signs { const char *left; size_t step; const uint16_t *r; uint16_t *z; void *scratch; };
+struct signs { const struct pq_signs16 *v; const char *left; size_t step; const uint16_t *r; uint16_t *z; void *scratch; };
 
 static void multiply_signs(const void *user, const struct shape *s, size_t copy)
 {
     const struct signs *p = user;
-    pq_signs16_run(p->left + copy * p->step, p->r, s->m, p->z, s->n, s->depth, s->m, s->m, p->scratch);
+    pq_signs16_run(p->v, p->left + copy * p->step, p->r, s->m, p->z, s->n, s->depth, s->m, s->m, p->scratch);
 }
 
 /* Weights and multipliers of a seed, as such and as residues. */
@@ -227,19 +227,20 @@ static void fill_signs(int8_t *weight, uint16_t *factor, uint16_t *residue, size
 /* Returns whether it equals the reference; rate: of the shape, if that is asked for. */
 static bool try_signs(const struct shape *s, struct rate *rate)
 {
-    const size_t step = (pq_signs16_left_bytes(s->n, s->depth) + 63) / 64 * 64, n = s->n, depth = s->depth, m = s->m;
+    const struct pq_signs16 *v = pq_signs16_pick(NULL);
+    const size_t n = s->n, depth = s->depth, m = s->m, step = (pq_signs16_left_bytes(v, n, depth) + 63) / 64 * 64;
     int8_t *weight = pq_alloc(n * depth);
     uint16_t *factor = pq_alloc(2 * n), *residue = pq_alloc(2 * n * depth), *r = pq_alloc(2 * depth * m);
     uint16_t *z = pq_alloc(2 * n * m), *expected = pq_alloc(2 * n * m);
     char *left = pq_alloc(step * s->copies);
-    void *scratch = pq_alloc(pq_signs16_scratch_bytes(depth));
+    void *scratch = pq_alloc(pq_signs16_scratch_bytes(v, depth));
     fill_signs(weight, factor, residue, n, depth);
     fill(r, depth * m);
     fill(z, n * m);
     memcpy(expected, z, 2 * n * m);
     for (size_t c = 0; c < s->copies; c++)
-        pq_signs16_left_pack(left + c * step, weight, factor, n, depth, depth);
-    const struct signs signs = { left, step, r, z, scratch };
+        pq_signs16_left_pack(v, left + c * step, weight, factor, n, depth, depth);
+    const struct signs signs = { v, left, step, r, z, scratch };
     pq_gemm16_ref(expected, m, residue, depth, 1, r, m, n, depth, m);
     multiply_signs(&signs, s, 0);
     const bool same = !memcmp(z, expected, 2 * n * m);
@@ -280,7 +281,7 @@ static bool bench_signs(FILE *out, const struct rate *chosen)
         const bool memory = shapes[s].copies > 1;
         const struct limits before = measure_limits(false, memory);
         PQ_ASSERT(try_signs(&shapes[s], &rate)); /* as on the awkward sizes */
-        print(out, "signs16", pq_signs16_left_bytes(shapes[s].n, shapes[s].depth), &shapes[s], rate,
+        print(out, "signs16", pq_signs16_left_bytes(pq_signs16_pick(NULL), shapes[s].n, shapes[s].depth), &shapes[s], rate,
               mean(before, measure_limits(false, memory)));
         faster = pq_kernel_keeps_up(out, "signs16", rate.median, pq_gemm16_pick(NULL)->name, chosen[s].median,
                                     shapes[s].n, shapes[s].depth, shapes[s].m) && faster;

@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 
+enum { ROWS = 32, PATTERNS = 16, TABLE = 2 * PATTERNS };
+
 void pq_signs16_avx2_tables(uint8_t *block, size_t block_bytes, const uint16_t *src, size_t there, size_t stride, size_t m)
 {
     /* Bit b of the patterns 0 to 15, as signs; 0: not there. */
@@ -22,7 +24,7 @@ void pq_signs16_avx2_tables(uint8_t *block, size_t block_bytes, const uint16_t *
                                                           _mm256_load_si256((const void *)signs[b])));
         /* within halves: low bytes 0-7, high ones 0-7; low 8-15, high 8-15 */
         const __m256i bytes = _mm256_packus_epi16(_mm256_and_si256(sum, low), _mm256_srli_epi16(sum, 8));
-        uint8_t *table = block + j / PQ_SIGNS_COLS * block_bytes + j % PQ_SIGNS_COLS * PQ_SIGNS_TABLE;
+        uint8_t *table = block + j / PQ_SIGNS_COLS * block_bytes + j % PQ_SIGNS_COLS * TABLE;
         _mm256_store_si256((void *)table, _mm256_permute4x64_epi64(bytes, 0xd8));
     }
 }
@@ -38,7 +40,7 @@ struct column { __m256i a, b; };
 static inline void add_looked_up(struct column *c, const uint8_t *table, __m256i wanted)
 {
     const __m256i low = _mm256_shuffle_epi8(table_at(table), wanted);
-    const __m256i high = _mm256_shuffle_epi8(table_at(table + PQ_SIGNS_PATTERNS), wanted);
+    const __m256i high = _mm256_shuffle_epi8(table_at(table + PATTERNS), wanted);
     c->a = _mm256_add_epi16(c->a, _mm256_unpacklo_epi8(low, high));
     c->b = _mm256_add_epi16(c->b, _mm256_unpackhi_epi8(low, high));
 }
@@ -55,19 +57,19 @@ static void put_rows(uint16_t (*z)[PQ_SIGNS_COLS], const __m256i column[PQ_SIGNS
     }
 }
 
-void pq_signs16_avx2_panel(uint16_t (*z)[PQ_SIGNS_COLS], const uint8_t *panel, const uint8_t *block, size_t octets)
+void pq_signs16_avx2_panel(uint16_t (*z)[PQ_SIGNS_COLS], const uint8_t *panel, const uint8_t *block, size_t steps)
 {
     const __m256i four = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
     struct column c0 = { zero, zero }, c1 = c0, c2 = c0, c3 = c0;
-    for (size_t o = 0; o < octets; o++, panel += PQ_SIGNS_PANEL, block += 2 * PQ_SIGNS_GROUP) {
+    for (size_t o = 0; o < steps; o++, panel += ROWS, block += 2 * PQ_SIGNS_COLS * TABLE) {
         const __m256i both = _mm256_load_si256((const void *)panel);
         for (size_t half = 0; half < 2; half++) {
             const __m256i wanted = _mm256_and_si256(half ? _mm256_srli_epi16(both, 4) : both, four);
-            const uint8_t *table = block + half * PQ_SIGNS_GROUP;
+            const uint8_t *table = block + half * PQ_SIGNS_COLS * TABLE;
             add_looked_up(&c0, table, wanted);
-            add_looked_up(&c1, table + PQ_SIGNS_TABLE, wanted);
-            add_looked_up(&c2, table + 2 * PQ_SIGNS_TABLE, wanted);
-            add_looked_up(&c3, table + 3 * PQ_SIGNS_TABLE, wanted);
+            add_looked_up(&c1, table + TABLE, wanted);
+            add_looked_up(&c2, table + 2 * TABLE, wanted);
+            add_looked_up(&c3, table + 3 * TABLE, wanted);
         }
     }
     const struct column *all[PQ_SIGNS_COLS] = { &c0, &c1, &c2, &c3 };

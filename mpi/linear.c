@@ -1,7 +1,6 @@
 #include "linear.h"
 
 #include "../kernels/bits.h"
-#include "../kernels/signs16.h"
 #include "deal.h"
 
 #include <string.h>
@@ -66,10 +65,10 @@ static size_t unit_of(const struct pq_plan *p, uint32_t layer, enum pq_linear_id
 static void accumulate_signs(struct pq_context *c, uint16_t *z, const struct pq_packed *p, const uint16_t *x,
                              size_t tokens)
 {
-    void *scratch = pq_context_alloc(c, pq_signs16_scratch_bytes(p->slice));
+    void *scratch = pq_context_alloc(c, pq_signs16_scratch_bytes(p->signs, p->slice));
     for (size_t k = 0; k < p->in; k += p->slice)
-        pq_signs16_run(pq_slice_left(p, 0, k), x + k * tokens, tokens, z, p->rows.count, pq_slice_depth(p, k), tokens,
-                       tokens, scratch);
+        pq_signs16_run(p->signs, pq_slice_left(p, 0, k), x + k * tokens, tokens, z, p->rows.count, pq_slice_depth(p, k),
+                       tokens, tokens, scratch);
 }
 
 /* z += left * x over this rank's rows. coming: x may still be gathered: then first what this rank had itself. */

@@ -2,7 +2,6 @@
 
 #include "../kernels/bits.h"
 #include "../kernels/secret.h"
-#include "../kernels/signs16.h"
 #include "stream.h"
 
 #include <stdlib.h>
@@ -87,20 +86,21 @@ static void pack_signs(struct pq_packed *p, const struct pq_linear *l)
 {
     const size_t first = p->rows.first;
     for (size_t k = 0; k < p->in; k += p->slice)
-        pq_signs16_left_pack(pq_slice_left(p, 0, k), l->weight + first * p->in + k, l->multiplier + first, p->rows.count,
-                             pq_slice_depth(p, k), p->in);
+        pq_signs16_left_pack(p->signs, pq_slice_left(p, 0, k), l->weight + first * p->in + k, l->multiplier + first,
+                             p->rows.count, pq_slice_depth(p, k), p->in);
 }
 
 /* P0 multiplies 1-bit weights as such where the kernel says that it is faster. (cost, which may run on another machine,
  * reckons with 16 bits a weight.) */
-static bool are_signs(const struct pq_plan *plan, enum pq_role role, const struct pq_gemm16 *gemm)
+static const struct pq_signs16 *signs_of(const struct pq_plan *plan, enum pq_role role, const struct pq_gemm16 *gemm)
 {
-    return role == PQ_P0 && plan->protocol == PQ_PREPROCESSED && plan->shape.weight_bits == 1 && gemm->signs;
+    const bool pays = role == PQ_P0 && plan->protocol == PQ_PREPROCESSED && plan->shape.weight_bits == 1 && gemm->signs;
+    return pays ? pq_signs16_pick(NULL) : NULL;
 }
 
 /* Makes room for the operands, `operands` for each linear layer, of which this rank has its rows. */
 static void lay_out(struct pq_weights *w, const struct pq_plan *plan, size_t rank, const struct pq_gemm16 *g,
-                    int operands, bool signs)
+                    int operands, const struct pq_signs16 *signs)
 {
     w->count = 4 * (size_t)plan->shape.layers + 2;
     w->linear = pq_alloc(w->count * sizeof *w->linear);
@@ -111,7 +111,8 @@ static void lay_out(struct pq_weights *w, const struct pq_plan *plan, size_t ran
         pq_weights_sizes(&plan->shape, l, &p->out_all, &p->in);
         p->slice = pq_weights_slice(p->in);
         p->signs = signs;
-        const size_t bytes = (signs ? pq_signs16_left_bytes : g->left_bytes)(p->rows.count, p->slice);
+        const size_t bytes = signs ? pq_signs16_left_bytes(signs, p->rows.count, p->slice)
+                                   : g->left_bytes(p->rows.count, p->slice);
         p->slice_bytes = (bytes + 63) / 64 * 64;
         w->bytes += (size_t)operands * pq_slice_count(p) * p->slice_bytes;
     }
@@ -131,7 +132,7 @@ void pq_weights_share(struct pq_weights *w, struct pq_link *link, const struct p
     const enum pq_role role = link->group->role;
     const bool published = plan->protocol == PQ_PUBLISHED;
     size_t largest = 0;
-    lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1, are_signs(plan, role, gemm));
+    lay_out(w, plan, link->group->rank, gemm, published ? 2 : 1, signs_of(plan, role, gemm));
     for (size_t l = 0; l < w->count; l++) {
         const size_t n = w->linear[l].rows.count * w->linear[l].in;
         largest = n > largest ? n : largest;

@@ -19,6 +19,7 @@
 
 #include "../kernels/gemm16.h"
 #include "../kernels/prg.h"
+#include "../kernels/signs16.h"
 #include "link.h"
 #include "plan.h"
 
@@ -27,7 +28,7 @@
 struct pq_packed {
     size_t out_all, in, slice, slice_bytes; /* depth of each slice but the last; bytes from one to the next */
     struct pq_block rows;
-    bool signs; /* left[0] holds +-1 and multipliers, packed by signs16.h: P0 where it pays */
+    const struct pq_signs16 *signs; /* left[0] holds +-1 and multipliers, packed for it: P0 where it pays. Or NULL */
     char *left[2];
 };
 

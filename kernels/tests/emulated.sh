@@ -51,6 +51,7 @@ run ./test_prg vaes512
 run ./test_bits
 run ./test_table
 run ./test_share
+run ./test_signs16
 echo "== the end"
 sleep 1
 poweroff -f

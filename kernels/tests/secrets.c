@@ -61,21 +61,21 @@ static void multiply(const struct secret_case *c, const uint8_t *secret)
 /* Weights, multipliers and residues are secret: ragged panels, blocks and depth. */
 static void multiply_signs(const struct secret_case *c, const uint8_t *secret)
 {
-    enum { ROWS = 40, DEPTH = 22, COLS = 9, FEW = 5 }; /* the plain way takes every step for every pattern */
+    enum { ROWS = 70, DEPTH = 22, COLS = 9, FEW = 5 }; /* the plain way takes every step for every pattern */
+    const struct pq_signs16 *v = pq_signs16_pick(c->kernel);
     uint16_t *r = (uint16_t *)work[1], *factor = (uint16_t *)work[2];
     int8_t *sign = (int8_t *)work[3];
     memcpy(r, part(secret, 0), 2 * DEPTH * COLS);
     memcpy(factor, part(secret, 1), 2 * ROWS);
     for (size_t i = 0; i < ROWS * DEPTH; i++)
         sign[i] = (int8_t)(1 - 2 * (secret[2 * PART + i] & 1));
-    for (int plain = 0; plain < 2; plain++) {
-        uint16_t *z = (uint16_t *)(work[2] + PART);
-        memcpy(z, part(secret, 3), 2 * ROWS * COLS);
-        const size_t n = plain ? FEW : ROWS, depth = plain ? FEW : DEPTH, m = plain ? FEW : COLS;
-        pq_signs16_left_pack(work[0], sign, factor, n, depth, depth);
-        (plain ? pq_signs16_run_plain : pq_signs16_run)(work[0], r, m, z, n, depth, m, m, work[0] + PART);
-    }
-    (void)c;
+    uint16_t *z = (uint16_t *)(work[2] + PART);
+    memcpy(z, part(secret, 3), 2 * ROWS * COLS);
+    const bool plain = !strcmp(c->kernel, "plain");
+    const size_t n = plain ? FEW : ROWS, depth = plain ? FEW : DEPTH, m = plain ? FEW : COLS;
+    PQ_ASSERT(pq_signs16_left_bytes(v, n, depth) <= PART && pq_signs16_scratch_bytes(v, depth) <= WORK_BYTES - PART);
+    pq_signs16_left_pack(v, work[0], sign, factor, n, depth, depth);
+    pq_signs16_run(v, work[0], r, m, z, n, depth, m, m, work[0] + PART);
 }
 
 /* ---- messages, rings, truncation ---- */
@@ -256,7 +256,11 @@ static const struct secret_case cases[] = {
     { "gemm16-strassen512", pq_cpu_avx512vnni, multiply, "strassen512", false },
     { "gemm16-amx", pq_cpu_amx, multiply, "amx", false },
 #endif
-    { "signs16", NULL, multiply_signs, NULL, false },
+    { "signs16-plain", NULL, multiply_signs, "plain", false },
+#if defined(__x86_64__)
+    { "signs16-avx2", pq_cpu_avx2, multiply_signs, "avx2", false },
+    { "signs16-avx512", pq_cpu_avx512bw, multiply_signs, "avx512", false },
+#endif
     { "messages", NULL, pack, NULL, false },
     { "rings", NULL, rings, NULL, false },
     { "truncation", NULL, truncations, NULL, false },
