@@ -14,16 +14,30 @@ static void start_together(void *group)
 #pragma omp barrier
 }
 
+/* What disturbs a core for a moment can only slow it down, and a slow core would make a floor too high: the best round of
+ * a few counts. (One round in ten found half of the peak on a machine that others use too.) */
+enum { ROUNDS = 3 };
+
+static double more(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 static struct pq_peaks measure(struct pq_group *group, unsigned sharing, size_t threads)
 {
-    double macs = 0, bandwidth = 0;
+    struct pq_peaks best = { 0 };
+    for (int round = 0; round < ROUNDS; round++) {
+        double macs = 0, bandwidth = 0;
 #pragma omp parallel num_threads((int)threads) reduction(+ : macs, bandwidth)
-    {
-        start_together(group);
-        macs += pq_machine_peak_macs(true);
-        bandwidth += pq_machine_read_bandwidth(sharing, start_together, group);
+        {
+            start_together(group);
+            macs += pq_machine_peak_macs(true);
+            bandwidth += pq_machine_read_bandwidth(sharing, start_together, group);
+        }
+        best.macs = more(best.macs, macs / (double)threads);
+        best.bandwidth = more(best.bandwidth, bandwidth / (double)threads);
     }
-    return (struct pq_peaks){ macs / (double)threads, bandwidth / (double)threads };
+    return best;
 }
 
 struct pq_peaks pq_peaks_measure(const struct pq_launch *l, size_t ranks, size_t threads)
@@ -35,8 +49,8 @@ struct pq_peaks pq_peaks_measure(const struct pq_launch *l, size_t ranks, size_t
         pq_binding_apply(l->binding, ranks, threads, true);
         mine = measure(&group, cores ? (unsigned)cores : 1, threads);
     } else {
-        pq_group_barrier(&group);
-        pq_group_barrier(&group);
+        for (int barrier = 0; barrier < 2 * ROUNDS; barrier++)
+            pq_group_barrier(&group);
     }
     pq_group_collect(&group, &mine, all, sizeof mine);
     for (int i = 0; group.world_rank == 0 && i < group.world_size; i++)

@@ -10,7 +10,7 @@ set -euo pipefail
 
 build=$(cd "${1:?usage: emulated.sh BUILD}" && pwd)
 work=$build/emulated
-programs=(test_gemm16 test_prg test_bits test_table test_share)
+programs=(test_gemm16 test_prg test_bits test_table test_share test_signs16)
 boot_loader=(/usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32)
 
 for need in bochs busybox cpio xorriso; do
