@@ -11,8 +11,8 @@ struct pq_peaks { double macs, bandwidth; }; /* of one core: multiply-adds and b
 
 /* Every rank of the launch, between phases. The cores of P1's and P2's first `ranks` ranks, `threads` of each, bound as
  * for their online phase, measure at the same time; P0, which may share their cores, and the other ranks sleep. World
- * rank 0 gets the slowest rank's mean, the best of three rounds, since the slowest decides when a point ends; elsewhere 0.
- * One to two seconds; a buffer of 64 MiB to 1 GiB a core (machine.h). */
+ * rank 0 gets the slowest rank's mean, since the slowest decides when a point ends, and of three rounds the best;
+ * elsewhere 0. One to two seconds, four with the largest buffers: 64 MiB to 1 GiB a core (machine.h). */
 struct pq_peaks pq_peaks_measure(const struct pq_launch *l, size_t ranks, size_t threads);
 
 #endif

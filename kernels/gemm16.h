@@ -38,7 +38,7 @@ struct pq_gemm16 {
     void (*multiply)(const void *left, const void *right, uint16_t *z, size_t i0, size_t i1, size_t n, size_t depth,
                      size_t m, size_t z_stride);
 
-    bool signs; /* beside this variant signs16.h is the faster way to P0's product of 1-bit weights (measured: bench.h) */
+    bool signs; /* beside this variant P0 multiplies 1-bit weights by signs16.h: faster where it was measured (bench.h) */
 };
 
 /* The definition, in plain C on unpacked operands: L[i][k] at l[i*l_row + k*l_col], R[k][j] at r[k*r_row + j]. */

@@ -4,8 +4,8 @@
  *           the lowest `group` bits of a row's bytes: weights k to k+group-1, then the next ones, to k+step-1
  *   right   [m/4] [depth/group] [4 columns] [2^group patterns], 16 bits each; "avx2": low bytes, then high bytes
  *
- * Bit b of a pattern is 1 where the weight of k+b is +1. Rows, columns and depth that are not there: weights of -1,
- * residues of 0. */
+ * Bit b of a pattern is 1 where the weight of k+b is +1. Rows and depth that are not there: weights of -1, residues
+ * of 0; columns that are not there: anything, nobody uses what comes of them. */
 #ifndef PQ_SIGNS16_LAYOUT_H
 #define PQ_SIGNS16_LAYOUT_H
 

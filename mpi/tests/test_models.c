@@ -68,11 +68,15 @@ static void large_sizes(struct parties *p)
     tiny_make(&t, "layers=1,hidden=250,heads=10,ffn=501,vocab=50,max_seq=64");
     every_variant(p, &t, (struct point){ .seq = 64 }, false);
     tiny_free(&t);
-    /* Weights in three slices, the last one shorter. */
-    tiny_make(&t, "layers=1,hidden=48,heads=4,ffn=1552,vocab=50,max_seq=64");
-    for (int v = 0; v < 2; v++)
-        every_split(p, &t, (struct point){ .seq = 64, .protocol = v ? PQ_PUBLISHED : PQ_PREPROCESSED }, false);
-    tiny_free(&t);
+    /* Weights in three and in two slices, the last one shorter: the second also in steps of 15 weights (signs16.h). */
+    static const char *const sliced[] = { "layers=1,hidden=48,heads=4,ffn=1552,vocab=50,max_seq=64",
+                                          "layers=1,hidden=48,heads=4,ffn=776,vocab=50,max_seq=64" };
+    for (size_t s = 0; s < sizeof sliced / sizeof *sliced; s++) {
+        tiny_make(&t, sliced[s]);
+        for (int v = 0; v < 2; v++)
+            every_split(p, &t, (struct point){ .seq = 64, .protocol = v ? PQ_PUBLISHED : PQ_PREPROCESSED }, false);
+        tiny_free(&t);
+    }
     tiny_make(&t, "layers=1,hidden=16,heads=2,ffn=8,vocab=50,max_seq=300");
     for (int v = 0; v < 4; v++)
         every_split(p, &t, (struct point){ .seq = 260, .protocol = v & 1 ? PQ_PUBLISHED : PQ_PREPROCESSED,
