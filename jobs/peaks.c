@@ -58,7 +58,7 @@ static struct pq_peaks measure_round(const struct pq_launch *l, size_t ranks, si
 }
 
 /* Something else that runs for a moment slows a core down, and a slow core would make the floor too high, which flatters:
- * of a few rounds the best counts. (On a machine with other users one round in ten found half of the peak.) */
+ * of a few rounds the best counts. (Seen with one round, on a machine with other users: half of the peak.) */
 struct pq_peaks pq_peaks_measure(const struct pq_launch *l, size_t ranks, size_t threads)
 {
     enum { ROUNDS = 3 };

@@ -37,7 +37,7 @@ static size_t grouped(size_t depth, size_t m)
 /* A part of a block, and the right operand of a group and two parts. */
 static size_t block_bytes(struct pq_parts p)
 {
-    return p.each * PQ_RIGHT_QUAD + PQ_SUMS;
+    return pq_part_bytes(p.each, PQ_RIGHT_QUAD);
 }
 
 static size_t group_bytes(struct pq_parts p)
@@ -162,7 +162,7 @@ static void multiply_pairs(const char *const left[2], const char *right, uint16_
     struct sums sums[PAIRS];
     struct lefts l[PAIRS];
     struct results t;
-    const size_t panel = p.each * PQ_LEFT_QUAD + PQ_SUMS;
+    const size_t panel = pq_part_bytes(p.each, PQ_LEFT_QUAD);
     const size_t panels = panels_of(rows), pairs = pq_gemm16_ceil(panels, 2);
     for (size_t i = 0; i < pairs; i++) {
         const struct pq_operand nothing = { none, none + PART_BYTES };
@@ -196,7 +196,7 @@ static void multiply_halved(const void *left, const void *right, uint16_t *z, si
             /* After the last rows those of the next two parts; after these what lies behind the operand: often the next
              * slice of a deep one (weights.h). Parts are equally long here. */
             const bool last = i1 - i <= ROWS;
-            const size_t panel = p.each * PQ_LEFT_QUAD + PQ_SUMS, at = i / PQ_PANEL_ROWS;
+            const size_t panel = pq_part_bytes(p.each, PQ_LEFT_QUAD), at = i / PQ_PANEL_ROWS;
             const size_t soon = last ? 2 * panels + i0 / PQ_PANEL_ROWS : at + 2 * PAIRS;
             const char *l[2];
             struct ahead next = { .bytes = 2 * PAIRS * panel };

@@ -44,7 +44,7 @@ static void add_tile(uint16_t *z, size_t z_stride, const uint16_t *t, size_t row
 static void multiply_panels(const char *left, size_t quads, struct pq_operand r, uint16_t *z, size_t i0, size_t i1,
                             size_t cols, size_t z_stride)
 {
-    const size_t panel = quads * PQ_LEFT_QUAD + PQ_SUMS;
+    const size_t panel = pq_part_bytes(quads, PQ_LEFT_QUAD);
     _Alignas(64) uint16_t t[PQ_PANEL_ROWS * PQ_TILE_COLS];
     for (size_t i = i0; i < i1; i += PQ_PANEL_ROWS) {
         const struct pq_operand l = pq_operand_at(left + i / PQ_PANEL_ROWS * panel, quads, PQ_LEFT_QUAD);

@@ -14,7 +14,7 @@ enum { TILE_BLOCKS = 1 };
 
 static size_t tile_ahead(size_t quads)
 {
-    return quads * PQ_LEFT_QUAD + PQ_SUMS; /* a panel: its rows go by twice */
+    return pq_part_bytes(quads, PQ_LEFT_QUAD); /* a panel: its rows go by twice */
 }
 
 #define FETCH_SOON "prefetcht0 (%[at])\n\tprefetcht1 4096(%[at])\n\t"

@@ -1,10 +1,10 @@
 /* The tiles of gemm16_quads.h for AVX-512 with VNNI. Private to gemm16_strassen512.c.
  *
  * A quad costs a row and a vector of columns two vpaddw and one vpdpwssd. Registers: 0 to 15 accumulators, 16 to 19 the
- * right operand's quad (even and odd pairs of two vectors), 20 to 27 a row's pairs and their sums with it (in
- * tile_half to 31). Assembler for
- * the reason that gemm16_tiles512.h gives, whose tile of 8 x 2 vectors this is; with one block of columns its vectors
- * would each need a row's pairs loaded for itself, more than a core can load, so those tiles have vectors of 256 bits. */
+ * right operand's quad (even and odd pairs of two vectors), 20 to 27 a row's pairs and their sums with it (in tile_half
+ * to 31). Assembler for the reason that gemm16_tiles512.h gives, whose tile of 8 x 2 vectors this is; with one block of
+ * columns its vectors would each need a row's pairs loaded for itself, more than a core can load, so those tiles have
+ * vectors of 256 bits. */
 #ifndef PQ_GEMM16_QUADS512_H
 #define PQ_GEMM16_QUADS512_H
 
@@ -22,7 +22,7 @@ static size_t tile_ahead(size_t quads)
 #define LOAD_256(from, b) "vmovdqa64 " from ", %%ymm" #b "\n\t"
 
 /* Row `row`: its even and odd pair in all lanes of a and b, then their sums with the columns' other pairs; v: zmm or ymm. */
-#define BROADCAST(v, row, a, b)                                                                                      \
+#define BROADCAST(v, row, a, b)                                                                                     \
     "vpbroadcastd 4*" #row "(%[l]), %%" #v #a "\n\tvpbroadcastd 32+4*" #row "(%[l]), %%" #v #b "\n\t"
 #define TIMES(v, even, odd, a, b, x, y, c)                                                                          \
     "vpaddw %%" #v #odd ", %%" #v #a ", %%" #v #x "\n\tvpaddw %%" #v #even ", %%" #v #b ", %%" #v #y "\n\t"         \
@@ -82,7 +82,7 @@ static size_t tile_ahead(size_t quads)
 
 static void tile_full(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon)
 {
-    const size_t next = quads * PQ_RIGHT_QUAD + PQ_SUMS;
+    const size_t next = pq_part_bytes(quads, PQ_RIGHT_QUAD);
     if (soon.later)
         __asm__ volatile(TILE_FULL("t1", "") QUAD_OPERANDS);
     else

@@ -25,14 +25,14 @@ static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t
     char *of[PRODUCTS];
     for (size_t k = 0; k < PRODUCTS; k++)
         of[k] = dst + k * next;
-    pq_gemm16_right_pack(of[0], src, depth, PQ_BLOCK_COLS, row_stride);               /* B11 */
+    pq_gemm16_right_pack(of[0], src, depth, PQ_BLOCK_COLS, row_stride);                  /* B11 */
     pq_gemm16_right_pack(of[6], src + PQ_TILE_COLS, depth, PQ_BLOCK_COLS, row_stride);   /* B12, till it is T3 */
-    pq_gemm16_right_pack(of[1], below, depth, PQ_BLOCK_COLS, row_stride);             /* B21 */
+    pq_gemm16_right_pack(of[1], below, depth, PQ_BLOCK_COLS, row_stride);                /* B21 */
     pq_gemm16_right_pack(of[5], below + PQ_TILE_COLS, depth, PQ_BLOCK_COLS, row_stride); /* B22 */
-    subtract(of[3], of[6], of[0], bytes);                                             /* T1 */
-    subtract(of[4], of[5], of[3], bytes);                                             /* T2 */
-    subtract(of[2], of[4], of[1], bytes);                                             /* T4 */
-    subtract(of[6], of[5], of[6], bytes);                                             /* T3 */
+    subtract(of[3], of[6], of[0], bytes);                                                /* T1 */
+    subtract(of[4], of[5], of[3], bytes);                                                /* T2 */
+    subtract(of[2], of[4], of[1], bytes);                                                /* T4 */
+    subtract(of[6], of[5], of[6], bytes);                                                /* T3 */
     for (size_t k = 0; k < PRODUCTS; k++)
         pq_part_complete(of[k], depth, PQ_RIGHT_QUAD);
 }

@@ -2,7 +2,8 @@
  *
  * Where it pays: a processor that adds vectors in units of its own beside those that multiply (AMD's Zen: 256 bits in each
  * of four, the multiplier in two of them) takes three half cycles for 64 multiply-adds, four with vpdpwssd alone: a third
- * more. One that does both in the same units (Intel's) takes half as long again: gemm16_strassen.c is for those. */
+ * more, as measured on Zen 4. One that does both in the same units (Intel's) takes half as long again, by the same
+ * reckoning: gemm16_strassen.c is for those. */
 #if defined(__x86_64__)
 
 #include "gemm16_quads512.h"
@@ -31,10 +32,10 @@ static void pack_block(char *dst, const uint16_t *src, struct pq_parts p, size_t
             v[h][0] = b11;
             v[h][1] = row_pairs(at + below, row_stride);                /* B21 */
             v[h][5] = row_pairs(at + below + PQ_TILE_COLS, row_stride); /* B22 */
-            v[h][3] = _mm512_sub_epi16(b12, b11);                   /* T1 */
-            v[h][4] = _mm512_sub_epi16(v[h][5], v[h][3]);           /* T2 */
-            v[h][2] = _mm512_sub_epi16(v[h][4], v[h][1]);           /* T4 */
-            v[h][6] = _mm512_sub_epi16(v[h][5], b12);               /* T3 */
+            v[h][3] = _mm512_sub_epi16(b12, b11);                       /* T1 */
+            v[h][4] = _mm512_sub_epi16(v[h][5], v[h][3]);               /* T2 */
+            v[h][2] = _mm512_sub_epi16(v[h][4], v[h][1]);               /* T4 */
+            v[h][6] = _mm512_sub_epi16(v[h][5], b12);                   /* T3 */
             for (size_t k = 0; k < PRODUCTS; k++)
                 _mm512_store_si512((void *)(dst + k * next + h * PQ_RIGHT_QUAD / 2), v[h][k]);
         }
@@ -69,7 +70,7 @@ static void make_sums(const struct lefts *l, size_t quads)
 static void tile_and_sum(uint16_t *t, struct pq_operand l, struct pq_operand r, size_t quads, struct pq_fetch soon,
                          struct sum sum)
 {
-    const size_t next = quads * PQ_RIGHT_QUAD + PQ_SUMS;
+    const size_t next = pq_part_bytes(quads, PQ_RIGHT_QUAD);
     const uintptr_t at = (uintptr_t)l.quads, a = (uintptr_t)sum.a - at, b = (uintptr_t)sum.b - at,
                     d = (uintptr_t)sum.to - at;
     if (sum.minus)

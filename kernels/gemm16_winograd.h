@@ -43,6 +43,12 @@ static inline size_t pq_part_quads(struct pq_parts p, size_t part)
     return part + 1 < p.count ? p.each : p.quads - part * p.each;
 }
 
+/* Bytes from a part of a panel or block to that of the next one: its quads and its sums. */
+static inline size_t pq_part_bytes(size_t quads, size_t quad)
+{
+    return quads * quad + PQ_SUMS;
+}
+
 /* Bytes of `count` panels or blocks, all parts, whose quads have so many bytes. */
 static inline size_t pq_parts_bytes(struct pq_parts p, size_t count, size_t quad)
 {
@@ -77,7 +83,7 @@ static inline struct pq_operand pq_operand_at(const char *at, size_t quads, size
 /* Where part number `part` of panel or block number i of `count` begins. */
 static inline size_t pq_part_begin(struct pq_parts p, size_t part, size_t i, size_t count, size_t quad)
 {
-    return part * count * (p.each * quad + PQ_SUMS) + i * (pq_part_quads(p, part) * quad + PQ_SUMS);
+    return part * count * pq_part_bytes(p.each, quad) + i * pq_part_bytes(pq_part_quads(p, part), quad);
 }
 
 static inline struct pq_operand pq_part_at(const char *packed, struct pq_parts p, size_t part, size_t i, size_t count,
